@@ -1,0 +1,1 @@
+"""The reference service: stock reservation in a flash sale."""

@@ -1,0 +1,69 @@
+"""The HTTP API: routers, and the one place where errors become problem documents."""
+
+import logging
+
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from service.accounts.api import BearerToken
+from service.accounts.api import router as accounts
+from service.accounts.hashing import TooManyLogins
+from service.catalog.api import router as catalog
+from service.db.sqlstates import is_transient, sqlstate
+from service.ops.problems import Problem, response
+from service.stock.api import availability
+from service.stock.api import router as stock
+from service.stock.errors import StockError
+
+logger = logging.getLogger(__name__)
+RETRY_AFTER_S = 1
+
+api = NinjaAPI(title="hotrow", version="1", auth=BearerToken(), docs_url=None)
+api.add_router("/auth", accounts)
+api.add_router("/products", catalog)
+api.add_router("/products", availability)
+api.add_router("/reservations", stock)
+
+
+@api.exception_handler(Problem)
+def _problem(request: HttpRequest, error: Problem) -> HttpResponse:
+    return response(error)
+
+
+@api.exception_handler(StockError)
+def _stock_error(request: HttpRequest, error: StockError) -> HttpResponse:
+    return response(
+        Problem(error.status, error.code, str(error), retry_after_s=error.retry_after_s, **error.members())
+    )
+
+
+@api.exception_handler(AuthenticationError)
+def _unauthenticated(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    return response(Problem(401, "invalid_token", "A valid bearer token is needed."))
+
+
+@api.exception_handler(ValidationError)
+def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    errors = [{"where": [str(step) for step in item["loc"]], "what": item["msg"]} for item in error.errors]
+    return response(Problem(422, "invalid_request", "The request does not have the documented form.", errors=errors))
+
+
+@api.exception_handler(HttpError)
+def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    return response(Problem(error.status_code, "bad_request", str(error)))
+
+
+@api.exception_handler(TooManyLogins)
+def _too_many_logins(request: HttpRequest, error: TooManyLogins) -> HttpResponse:
+    return response(Problem(503, "overload", "Too many logins at once.", retry_after_s=error.retry_after_s))
+
+
+@api.exception_handler(DatabaseError)
+def _database_error(request: HttpRequest, error: DatabaseError) -> HttpResponse:
+    if not is_transient(error):
+        logger.exception("database error %s", sqlstate(error))
+        return response(Problem(500, "internal", "The request failed; it was logged."))
+    logger.warning("database unavailable: %s %s", sqlstate(error), error)
+    return response(Problem(503, "busy", "The database is busy or away; try again.", retry_after_s=RETRY_AFTER_S))

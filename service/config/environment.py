@@ -1,0 +1,121 @@
+"""Read the service's settings from ``HOTROW_*`` environment variables.
+
+This module imports neither Django nor psycopg: gunicorn reads it in the master, before
+gevent has patched anything.
+"""
+
+import os
+from enum import StrEnum
+from functools import cache
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# RFC 7518, section 3.2: an HS256 key has at least as many bits as the hash output.
+MIN_KEY_BYTES = 32
+
+
+class WorkerClass(StrEnum):
+    GTHREAD = "gthread"
+    GEVENT = "gevent"
+    SYNC = "sync"
+
+
+class ConnectionMode(StrEnum):
+    """How a request gets its database connection (ADR 0004).
+
+    ``pool``: a psycopg pool in the process. ``persistent``: one connection for each thread, kept
+    for ``CONN_MAX_AGE``. ``per_request``: a new connection for each request.
+    """
+
+    POOL = "pool"
+    PERSISTENT = "persistent"
+    PER_REQUEST = "per_request"
+
+
+class StrategyName(StrEnum):
+    PESSIMISTIC = "pessimistic"
+    FUNCTION = "function"
+
+
+class Hasher(StrEnum):
+    DJANGO = "django"
+    ARGON2ID = "argon2id"
+
+
+class CacheBackend(StrEnum):
+    REDIS = "redis"
+    MEMORY = "memory"
+    NONE = "none"
+
+
+class Environment(BaseSettings):
+    """The settings of one process; each field is the variable ``HOTROW_<FIELD>``."""
+
+    model_config = SettingsConfigDict(env_prefix="HOTROW_", extra="ignore")
+
+    debug: bool = False
+    secret_key: SecretStr
+    jwt_key: SecretStr
+    allowed_hosts: str = "127.0.0.1,localhost"
+    database_url: SecretStr
+    """A libpq connection URI or key-value string."""
+
+    strategy: StrategyName = StrategyName.FUNCTION
+    connection_mode: ConnectionMode = ConnectionMode.POOL
+    pool_size: int = Field(default=10, ge=1, le=200)
+    """Connections of one process in mode ``pool``."""
+    pool_timeout_s: float = Field(default=2.0, gt=0, le=30)
+    """How long a request waits for a connection before it is refused with 503."""
+    hasher: Hasher = Hasher.ARGON2ID
+    cache: CacheBackend = CacheBackend.MEMORY
+    redis_url: SecretStr | None = None
+    access_token_ttl_s: int = Field(default=900, ge=60, le=3600)
+    reservation_ttl_s: int = Field(default=900, ge=1, le=86_400)
+
+    bind: str = "127.0.0.1:8000"
+    worker_class: WorkerClass = WorkerClass.GEVENT
+    workers: int = Field(default=0, ge=0, le=64)
+    """0 means one for each core."""
+    threads: int = Field(default=3, ge=1, le=128)
+    """Threads of one gthread worker."""
+    worker_connections: int = Field(default=1000, ge=1, le=10_000)
+    """Requests that one gevent worker holds at a time."""
+    max_requests: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> "Environment":
+        if len(self.jwt_key.get_secret_value().encode()) < MIN_KEY_BYTES:
+            raise ValueError(f"HOTROW_JWT_KEY has fewer than {MIN_KEY_BYTES} bytes: make a longer one")
+        if (
+            self.worker_class is WorkerClass.GEVENT
+            and self.connection_mode is ConnectionMode.PERSISTENT
+        ):
+            raise ValueError(
+                "HOTROW_CONNECTION_MODE=persistent leaks connections under gevent, where every request "
+                "is a new greenlet: use pool or per_request, or HOTROW_WORKER_CLASS=gthread"
+            )
+        if self.cache is CacheBackend.REDIS and self.redis_url is None:
+            raise ValueError("HOTROW_CACHE=redis needs HOTROW_REDIS_URL")
+        return self
+
+    @property
+    def worker_count(self) -> int:
+        return self.workers or os.cpu_count() or 1
+
+
+@cache
+def environment() -> Environment:
+    """Read the environment once.
+
+    Raises:
+        SystemExit: A value is missing, wrong or contradicts another; the message names each.
+    """
+    try:
+        return Environment()
+    except ValidationError as error:
+        lines = [
+            f"  {'HOTROW_' + str(item['loc'][0]).upper() + ': ' if item['loc'] else ''}{item['msg']}"
+            for item in error.errors()
+        ]
+        raise SystemExit("\n".join(["The service cannot start with these settings:", *lines])) from None

@@ -1,0 +1,78 @@
+"""Django's settings, all of them derived from :mod:`service.config.environment`."""
+
+from typing import Any
+
+from service.config.environment import CacheBackend, Hasher, environment
+from service.db.databases import database
+
+env = environment()
+
+DEBUG = env.debug
+SECRET_KEY = env.secret_key.get_secret_value()
+ALLOWED_HOSTS = [host.strip() for host in env.allowed_hosts.split(",") if host.strip()]
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "service.accounts",
+    "service.catalog",
+    "service.stock",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+APPEND_SLASH = False
+ROOT_URLCONF = "service.config.urls"
+WSGI_APPLICATION = "service.config.wsgi.application"
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+
+DATABASES = {"default": database(env)}
+
+_DJANGO_HASHER = "django.contrib.auth.hashers.PBKDF2PasswordHasher"
+_ARGON2ID_HASHER = "service.accounts.hashers.Argon2idPasswordHasher"
+PASSWORD_HASHERS = (
+    [_ARGON2ID_HASHER, _DJANGO_HASHER] if env.hasher is Hasher.ARGON2ID else [_DJANGO_HASHER, _ARGON2ID_HASHER]
+)
+
+# A stalled Redis may cost a request this much; redis-py would wait 5 s for each call.
+REDIS_TIMEOUT_S = 0.2
+
+
+def _cache() -> dict[str, Any]:
+    match env.cache:
+        case CacheBackend.NONE:
+            return {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
+        case CacheBackend.MEMORY:
+            return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+        case CacheBackend.REDIS:
+            assert env.redis_url is not None
+            return {
+                "BACKEND": "django_redis.cache.RedisCache",
+                "LOCATION": env.redis_url.get_secret_value(),
+                "OPTIONS": {
+                    # JSON and not pickle: who can write to Redis must not run code here.
+                    "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+                    "SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT_S,
+                    "SOCKET_TIMEOUT": REDIS_TIMEOUT_S,
+                    "IGNORE_EXCEPTIONS": True,
+                },
+            }
+
+
+CACHES = {"default": _cache()}
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    # Django writes a line for every 4xx; a refusal is an answer here, not an event.
+    "loggers": {"django.request": {"level": "ERROR"}},
+}

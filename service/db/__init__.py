@@ -1,0 +1,1 @@
+"""How Django meets PostgreSQL: connections, migration operations, SQLSTATEs."""

@@ -1,0 +1,47 @@
+"""Turn the environment into one entry of Django's ``DATABASES``."""
+
+from typing import Any
+
+from psycopg.conninfo import conninfo_to_dict
+
+from service.config.environment import ConnectionMode, Environment
+
+# Recycled often enough to follow a failover, seldom enough not to be seen in a profile.
+PERSISTENT_MAX_AGE_S = 600
+CONNECT_TIMEOUT_S = 10
+# Beyond this a request would wait longer than the pool's timeout: refuse it at once.
+WAITING_PER_CONNECTION = 100
+
+_DJANGO_NAMES = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+
+
+def database(env: Environment) -> dict[str, Any]:
+    """Build the entry for the connection mode of ``env``.
+
+    Server-side cursors are off in every mode: PgBouncer may hand the next statement to another
+    server connection.
+
+    Raises:
+        psycopg.ProgrammingError: ``env.database_url`` is no libpq connection string.
+    """
+    given = conninfo_to_dict(env.database_url.get_secret_value())
+    entry: dict[str, Any] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": env.connection_mode is not ConnectionMode.PER_REQUEST,
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+    }
+    entry |= {_DJANGO_NAMES[name]: value for name, value in given.items() if name in _DJANGO_NAMES}
+    options = {name: value for name, value in given.items() if name not in _DJANGO_NAMES}
+    options.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
+    if env.connection_mode is ConnectionMode.PERSISTENT:
+        entry["CONN_MAX_AGE"] = PERSISTENT_MAX_AGE_S
+    if env.connection_mode is ConnectionMode.POOL:
+        options["pool"] = {
+            "min_size": min(2, env.pool_size),
+            "max_size": env.pool_size,
+            "timeout": env.pool_timeout_s,
+            "max_waiting": WAITING_PER_CONNECTION * env.pool_size,
+        }
+    entry["OPTIONS"] = options
+    return entry

@@ -1,0 +1,1 @@
+"""Health, readiness, and how errors look on the wire."""

@@ -1,0 +1,1 @@
+"""The reservation domain: stock, reservations and their ledger."""

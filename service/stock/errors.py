@@ -1,0 +1,58 @@
+"""What can go wrong with a reservation, and how each looks to a client."""
+
+from typing import Any, ClassVar
+
+
+class StockError(Exception):
+    """Base of the domain's errors; ``code`` is public and stable."""
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+    retry_after_s: ClassVar[int | None] = None
+
+    def members(self) -> dict[str, Any]:
+        """Further members of the problem document."""
+        return {}
+
+
+class InsufficientStock(StockError):
+    """Fewer units are free than were asked for."""
+
+    code = "insufficient"
+    status = 409
+
+    def __init__(self, available: dict[int, int]) -> None:
+        super().__init__("Fewer units are free than were asked for.")
+        self.available = available
+
+    def members(self) -> dict[str, Any]:
+        return {"available": [{"product_id": key, "available": value} for key, value in self.available.items()]}
+
+
+class KeyConflict(StockError):
+    """The idempotency key was used before, for another request."""
+
+    code = "key_conflict"
+    status = 422
+
+
+class UnknownProduct(StockError):
+    """A product does not exist, or has no stock record."""
+
+    code = "unknown_product"
+    status = 404
+
+
+class InactiveProduct(StockError):
+    """A product is not on sale."""
+
+    code = "inactive_product"
+    status = 409
+
+
+class Busy(StockError):
+    """The stock was contended for longer than a caller should wait."""
+
+    code = "busy"
+    status = 503
+    retry_after_s = 1

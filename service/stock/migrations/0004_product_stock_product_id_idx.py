@@ -1,0 +1,13 @@
+"""Build one of the report's indexes, without blocking writers."""
+
+from typing import ClassVar
+
+from django.db import migrations
+
+from service.db.operations import CreateIndexFromFile
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies: ClassVar = [("stock", "0003_functions")]
+    operations: ClassVar = [CreateIndexFromFile("indexes/product_stock_product_id_idx.sql")]

@@ -1,0 +1,1 @@
+"""The ``hotrow`` command: a local stack, load, observation and advice for PostgreSQL services."""

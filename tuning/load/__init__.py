@@ -1,0 +1,1 @@
+"""Locust users and the record of what they did: over HTTP alone."""

@@ -1,0 +1,119 @@
+"""The report's workload: ``locust -f tuning/load/locustfile.py --host http://... --headless``.
+
+Each user logs in once, then lists products, checks availability and reserves, in the report's
+mix and without think time. It speaks to any host that serves the same API.
+"""
+
+import itertools
+import random
+import uuid
+from argparse import Namespace
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import gevent
+from locust import FastHttpUser, constant, events, task
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+
+from tuning.load.recorder import Recorder
+from tuning.load.scenario import AVAILABILITY, LIST, LOGIN, MIX, RESERVE, Scenario
+
+PROGRESS_INTERVAL_S = 1.0
+# The report's slowest answer took 27 s: a client that gives up earlier would hide such waits.
+TIMEOUT_S = 120.0
+LIST_PAGES = 5
+
+_numbers = itertools.count()
+_recorder: Recorder | None = None
+
+
+@events.init_command_line_parser.add_listener
+def _arguments(parser: LocustArgumentParser) -> None:
+    group = parser.add_argument_group("flash sale")
+    group.add_argument("--scenario", default="", help="<strategy>_<users>_<spawn rate>; sets the last two")
+    group.add_argument("--timings", default="", help="existing directory for the raw timings")
+    group.add_argument("--demo-users", type=int, default=1_000, help="user1 ... userN exist")
+    group.add_argument("--demo-password", default="flash-sale", help="the password of each of them")
+    group.add_argument("--products", type=int, default=1_000, help="products 1 ... N exist; 1 is on flash sale")
+    group.add_argument("--hot-share", type=float, default=0.8, help="share of the reservations that want product 1")
+
+
+@events.init.add_listener
+def _prepare(environment: Environment, **_: Any) -> None:
+    global _recorder  # noqa: PLW0603  # Locust's listeners share nothing else
+    options: Namespace = environment.parsed_options
+    if options.scenario:
+        scenario = Scenario.parse(options.scenario)
+        options.num_users, options.spawn_rate = scenario.users, scenario.spawn_rate
+    if not options.timings:
+        return
+    recorder = _recorder = Recorder(Path(options.timings))
+
+    def follow() -> None:
+        while True:
+            recorder.progress(environment.runner.user_count if environment.runner else 0)
+            gevent.sleep(PROGRESS_INTERVAL_S)
+
+    environment.events.test_start.add_listener(lambda **_: (recorder.start(), gevent.spawn(follow)))
+    environment.events.test_stopping.add_listener(lambda **_: recorder.stop())
+    environment.events.quit.add_listener(lambda **_: recorder.close())
+
+    @environment.events.request.add_listener
+    def request(name: str, start_time: float, response_time: float, exception: Any = None, **_: Any) -> None:
+        recorder.request(name, start_time, response_time, exception is None)
+
+
+class Buyer(FastHttpUser):
+    """One buyer of the flash sale."""
+
+    wait_time = constant(0)
+    network_timeout = TIMEOUT_S
+    connection_timeout = TIMEOUT_S
+
+    def on_start(self) -> None:
+        """Log in; a service that asks for patience is asked again."""
+        options = self.environment.parsed_options
+        name = f"user{next(_numbers) % options.demo_users + 1}"
+        credentials = {"username": name, "password": options.demo_password}
+        while True:
+            answer = self.client.post("/api/auth/token", json=credentials, name=LOGIN)
+            if answer.status_code == HTTPStatus.OK:
+                break
+            gevent.sleep(float((answer.headers or {}).get("Retry-After", 1)))
+        self.client.client.default_headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    @task(MIX[LIST])
+    def list_products(self) -> None:
+        self.client.get(f"/api/products?page={random.randint(1, LIST_PAGES)}", name=LIST)
+
+    @task(MIX[AVAILABILITY])
+    def check_availability(self) -> None:
+        self.client.get(f"/api/products/{self._product()}/availability", name=AVAILABILITY)
+
+    @task(MIX[RESERVE])
+    def reserve(self) -> None:
+        product_id, key = self._product(), str(uuid.uuid4())
+        if _recorder is not None:
+            _recorder.reservation_sent(key, product_id, 1)
+        with self.client.post(
+            "/api/reservations",
+            json={"lines": [{"product_id": product_id, "quantity": 1}]},
+            headers={"Idempotency-Key": key},
+            name=RESERVE,
+            catch_response=True,
+        ) as answer:
+            outcome = "failed"
+            if answer.status_code == HTTPStatus.CREATED:
+                outcome = "reserved"
+            elif answer.status_code == HTTPStatus.CONFLICT and answer.json().get("code") == "insufficient":
+                outcome = "refused"
+                answer.success()
+        # Without an answer (status 0) the reservation may stand: the key stays unanswered.
+        if _recorder is not None and answer.status_code:
+            _recorder.reservation_answered(key, outcome)
+
+    def _product(self) -> int:
+        options = self.environment.parsed_options
+        return 1 if random.random() < options.hot_share else random.randint(1, options.products)

@@ -1,0 +1,1 @@
+"""Start and stop PostgreSQL, PgBouncer, Redis and the service on this machine."""

@@ -1,0 +1,259 @@
+"""A PostgreSQL primary and its streaming replica, made and started with the server's own programs."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from tuning.stack.accounts import Account
+from tuning.stack.binaries import PostgresBinaries
+from tuning.stack.children import Child, run, spawn
+from tuning.stack.errors import StackError
+from tuning.stack.ports import HOST
+from tuning.stack.secrets import Secrets, write_private
+
+SUPERUSER = "postgres"
+SERVICE_ROLE = "hotrow"
+REPLICATION_ROLE = "hotrow_replicator"
+MONITOR_ROLE = "hotrow_monitor"
+DATABASE = "hotrow"
+REPLICATION_SLOT = "hotrow_replica"
+
+_HBA = f"""\
+# Written at each start.
+local all         all                scram-sha-256
+host  all         all                {HOST}/32  scram-sha-256
+host  replication {REPLICATION_ROLE} {HOST}/32  scram-sha-256
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where one server of the instance keeps its data and listens."""
+
+    data: Path
+    port: int
+    log: Path
+
+    def conninfo(self, user: str, password: str, dbname: str = DATABASE) -> str:
+        return make_conninfo(host=HOST, port=self.port, user=user, password=password, dbname=dbname, connect_timeout=5)
+
+
+def start_primary(
+    server: Server, binaries: PostgresBinaries, account: Account, settings: Mapping[str, str], secrets: Secrets
+) -> Child:
+    """Initialise the data directory if there is none, and start the server on it.
+
+    Raises:
+        StackError: The directory belongs to another major version, or the server does not start.
+    """
+    if _has_data(server, binaries):
+        _refuse_running(server)
+    else:
+        _initialise(server, binaries, account, secrets)
+    return _start("primary", server, binaries, account, settings, secrets)
+
+
+def start_replica(
+    server: Server,
+    primary: Server,
+    binaries: PostgresBinaries,
+    account: Account,
+    settings: Mapping[str, str],
+    secrets: Secrets,
+) -> Child:
+    """Copy the primary if there is no replica yet, and start it streaming."""
+    source = make_conninfo(
+        host=HOST, port=primary.port, user=REPLICATION_ROLE, password=secrets.replicator, application_name="replica"
+    )
+    if _has_data(server, binaries):
+        _refuse_running(server)
+    else:
+        server.data.parent.mkdir(parents=True, exist_ok=True)
+        account.own(server.data)
+        with _superuser(primary, secrets) as connection:
+            connection.execute(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s",
+                [REPLICATION_SLOT],
+            )
+        run(
+            [
+                str(binaries.directory / "pg_basebackup"),
+                f"--dbname={_without_password(source)}",
+                f"--pgdata={server.data}",
+                "--wal-method=stream",
+                "--checkpoint=fast",
+                "--create-slot",
+                f"--slot={REPLICATION_SLOT}",
+                "--no-sync",
+            ],
+            account=account,
+            doing="copying the primary",
+            env=_environment() | {"PGPASSWORD": secrets.replicator},
+        )
+    (server.data / "standby.signal").touch()
+    account.give(server.data / "standby.signal")
+    streaming = {"primary_conninfo": source, "primary_slot_name": REPLICATION_SLOT, "hot_standby": "on"}
+    return _start("replica", server, binaries, account, {**settings, **streaming}, secrets)
+
+
+def prepare(server: Server, secrets: Secrets, role_settings: Mapping[str, str]) -> None:
+    """Make the roles and the database of the service, or bring them to these settings."""
+    roles = {
+        SERVICE_ROLE: ("LOGIN", secrets.service),
+        REPLICATION_ROLE: ("LOGIN REPLICATION", secrets.replicator),
+        MONITOR_ROLE: ("LOGIN IN ROLE pg_monitor", secrets.monitor),
+    }
+    with _superuser(server, secrets) as connection:
+        known = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
+        for name, (attributes, password) in roles.items():
+            if name not in known:
+                connection.execute(
+                    sql.SQL("CREATE ROLE {} {} PASSWORD {}").format(
+                        sql.Identifier(name), sql.SQL(attributes), sql.Literal(password)
+                    )
+                )
+        role = sql.Identifier(SERVICE_ROLE)
+        connection.execute(sql.SQL("ALTER ROLE {} RESET ALL").format(role))
+        for setting, value in role_settings.items():
+            connection.execute(
+                sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(setting), sql.Literal(value))
+            )
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), role))
+    with _superuser(server, secrets, DATABASE) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+
+
+def scram_verifier(server: Server, secrets: Secrets, role: str) -> str:
+    """The stored SCRAM secret of a role, which PgBouncer needs to check it without the password."""
+    with _superuser(server, secrets) as connection:
+        row = connection.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", [role]).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def answers(conninfo: str) -> bool:
+    """Whether a query can be answered over this connection string."""
+    try:
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def is_streaming(primary: Server, secrets: Secrets) -> bool:
+    """Whether the replica receives what the primary writes."""
+    with _superuser(primary, secrets) as connection:
+        row = connection.execute(
+            "SELECT 1 FROM pg_stat_replication WHERE application_name = 'replica' AND state = 'streaming'"
+        ).fetchone()
+    return row is not None
+
+
+def _superuser(server: Server, secrets: Secrets, dbname: str = SUPERUSER) -> psycopg.Connection:
+    return psycopg.connect(server.conninfo(SUPERUSER, secrets.superuser, dbname), autocommit=True)
+
+
+def _has_data(server: Server, binaries: PostgresBinaries) -> bool:
+    """Whether the data directory was initialised; refuses one of another major version."""
+    marker = server.data / "PG_VERSION"
+    if not marker.exists():
+        if server.data.is_dir() and any(server.data.iterdir()):
+            raise StackError(f"{server.data} is not empty and holds no PostgreSQL data: remove it or the instance")
+        return False
+    made_by = marker.read_text().strip()
+    if made_by != str(binaries.major):
+        raise StackError(
+            f"{server.data} was made by PostgreSQL {made_by}, and this is {binaries.version}: use --postgres-bin with "
+            f"version {made_by}, or remove the data with `hotrow down --purge`"
+        )
+    return True
+
+
+def _refuse_running(server: Server) -> None:
+    """PostgreSQL itself takes over a stale postmaster.pid; a live one is another server's."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        pid = int((server.data / "postmaster.pid").read_text().splitlines()[0])
+        if Path(f"/proc/{pid}/cwd").resolve() == server.data:
+            raise StackError(f"a PostgreSQL server (pid {pid}) already runs on {server.data}: end it first")
+
+
+def _initialise(server: Server, binaries: PostgresBinaries, account: Account, secrets: Secrets) -> None:
+    server.data.parent.mkdir(parents=True, exist_ok=True)
+    account.own(server.data)
+    password_file = server.data.with_name(f"{server.data.name}.password")
+    write_private(password_file, secrets.superuser + "\n")
+    account.give(password_file)
+    try:
+        run(
+            [
+                str(binaries.directory / "initdb"),
+                f"--pgdata={server.data}",
+                f"--username={SUPERUSER}",
+                "--auth=scram-sha-256",
+                f"--pwfile={password_file}",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--data-checksums",
+                "--no-sync",
+            ],
+            account=account,
+            doing="initdb",
+            env=_environment(),
+        )
+    finally:
+        password_file.unlink()
+
+
+def _start(
+    name: str,
+    server: Server,
+    binaries: PostgresBinaries,
+    account: Account,
+    settings: Mapping[str, str],
+    secrets: Secrets,
+) -> Child:
+    lines = [f"{key} = '{_quoted(value)}'\n" for key, value in {**settings, "port": str(server.port)}.items()]
+    for file, text in {"hotrow.conf": "".join(lines), "pg_hba.conf": _HBA}.items():
+        write_private(server.data / file, text)
+        account.give(server.data / file)
+    main = server.data / "postgresql.conf"
+    if "include 'hotrow.conf'" not in main.read_text():
+        with main.open("a") as file:
+            file.write("include 'hotrow.conf'\n")
+    child = spawn(
+        name,
+        [str(binaries.directory / "postgres"), "-D", str(server.data)],
+        log=server.log,
+        account=account,
+        env=_environment(),
+        stop_signal=signal.SIGINT,  # fast shutdown
+        home=server.data,
+    )
+    try:
+        child.wait_until(lambda: answers(server.conninfo(SUPERUSER, secrets.superuser, SUPERUSER)))
+    except BaseException:
+        child.stop()
+        raise
+    return child
+
+
+def _quoted(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "''")
+
+
+def _without_password(conninfo: str) -> str:
+    return make_conninfo(conninfo, password=None)
+
+
+def _environment() -> dict[str, str]:
+    """The caller's environment without libpq's variables, which would redirect the programs."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {"LC_ALL": "C"}

@@ -1,0 +1,79 @@
+"""Named configurations of the whole stack: which parts run, and how the service is set."""
+
+import os
+from dataclasses import dataclass, field
+
+POSTGRES_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "password_encryption": "scram-sha-256",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "wal_level": "replica",
+    "max_wal_size": "2GB",
+    # A replica that is gone for good must not fill the disk of the primary.
+    "max_slot_wal_keep_size": "1GB",
+    "shared_preload_libraries": "pg_stat_statements",
+    # Django asks for UTC on each new connection unless the server speaks it already.
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One configuration of the stack.
+
+    ``service`` holds ``HOTROW_*`` variables without their prefix. ``migrate_to`` names the last
+    migration of an application where not all of them are wanted. ``role_settings`` are set on the
+    service's role, because PgBouncer in transaction mode keeps no session settings.
+    """
+
+    name: str
+    service: dict[str, str]
+    has_pgbouncer: bool = True
+    has_redis: bool = True
+    has_replica: bool = True
+    migrate_to: dict[str, str] = field(default_factory=dict)
+    role_settings: dict[str, str] = field(default_factory=dict)
+    postgres_settings: dict[str, str] = field(default_factory=lambda: dict(POSTGRES_SETTINGS))
+
+
+REPORT = Profile(
+    name="report",
+    service={
+        "STRATEGY": "pessimistic",
+        "CONNECTION_MODE": "per_request",
+        "HASHER": "django",
+        "CACHE": "none",
+        "WORKER_CLASS": "gthread",
+        "WORKERS": "3",
+        "THREADS": "3",
+        "MAX_REQUESTS": "1200",
+    },
+    has_pgbouncer=False,
+    has_redis=False,
+    has_replica=False,
+    # The migrations behind this one build the indexes that the report recommends.
+    migrate_to={"stock": "0003_functions"},
+)
+
+KIT = Profile(
+    name="kit",
+    service={
+        "STRATEGY": "function",
+        "CONNECTION_MODE": "pool",
+        "HASHER": "argon2id",
+        "CACHE": "redis",
+        "WORKER_CLASS": "gevent",
+        "WORKERS": str(os.cpu_count() or 1),
+    },
+    # A waiter for the hot row gives up long before its client does; a lost client holds nothing.
+    role_settings={
+        "lock_timeout": "2s",
+        "statement_timeout": "10s",
+        "idle_in_transaction_session_timeout": "10s",
+    },
+)
+
+PROFILES = {profile.name: profile for profile in (REPORT, KIT)}

@@ -1,0 +1,264 @@
+"""The local stack: its parts in the order in which they start, and one way to end them all."""
+
+import shutil
+from collections.abc import Callable
+from importlib.metadata import version as package_version
+from pathlib import Path
+from types import TracebackType
+
+from tuning.stack import binaries, pgbouncer, postgres, redis, web
+from tuning.stack.accounts import server_account
+from tuning.stack.children import Child
+from tuning.stack.errors import StackError
+from tuning.stack.paths import InstancePaths
+from tuning.stack.ports import HOST, claim
+from tuning.stack.profiles import Profile
+from tuning.stack.record import Part
+from tuning.stack.secrets import load_or_make, write_private
+
+# A fresh primary and replica with their write-ahead log, and room to work in.
+MIN_FREE_BYTES = 512 * 1024 * 1024
+# PgBouncer's servers: what two to four cores and their disk work on at a time
+# ((2 x cores) + 1 spindle, rounded up: HikariCP wiki, About Pool Sizing).
+POOL_SIZE = 8
+MAX_CLIENT_CONN = 1000
+
+PART_NAMES = ("primary", "replica", "pgbouncer", "redis", "web")
+Report = Callable[[str], None]
+
+
+class Stack:
+    """A running instance. Use it as a context manager: leaving it ends every process.
+
+    ``notes`` says in sentences what this machine lacks and what the stack does instead.
+    """
+
+    def __init__(
+        self,
+        paths: InstancePaths,
+        profile: Profile,
+        *,
+        postgres_bin: Path | None = None,
+        ports: dict[str, int] | None = None,
+        seed: bool = True,
+        report: Report = lambda message: None,
+    ) -> None:
+        self.paths = paths
+        self.profile = profile
+        self.notes: list[str] = []
+        self._report = report
+        self._seed = seed
+        self._children: dict[str, Child] = {}
+        self._parts: dict[str, Part] = {}
+        self._account = server_account()
+        self._binaries = binaries.postgres(postgres_bin, self._account)
+        self._pgbouncer = self._optional("pgbouncer", profile.has_pgbouncer, "the service uses its own pool alone")
+        self._redis = self._optional("redis-server", profile.has_redis, "each worker caches in its own memory")
+        wanted = ports or {}
+        if unknown := set(wanted) - set(PART_NAMES):
+            raise StackError(f"there is no part {unknown.pop()}: --port takes one of {', '.join(PART_NAMES)}")
+        self._ports = {name: claim(name, wanted.get(name)) for name in PART_NAMES}
+
+    def start(self) -> None:
+        """Start every part of the profile.
+
+        Raises:
+            StackError: One did not start; those that had are ended.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End every process, the last started first."""
+        while self._children:
+            self._children.popitem()[1].stop()
+
+    def check(self) -> None:
+        """Raise :exc:`PartDied` if a process ended."""
+        for child in self._children.values():
+            child.check()
+
+    def __enter__(self) -> "Stack":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._report("stopping")
+        self.stop()
+
+    @property
+    def parts(self) -> list[Part]:
+        return list(self._parts.values())
+
+    @property
+    def url(self) -> str:
+        """Where the service answers."""
+        return f"http://{HOST}:{self._ports['web']}"
+
+    @property
+    def direct(self) -> str:
+        """The connection string of the service's role, past PgBouncer."""
+        return self._server("primary").conninfo(postgres.SERVICE_ROLE, self._secrets.service)
+
+    @property
+    def superuser(self) -> str:
+        """The connection string of the superuser, past PgBouncer."""
+        return self._server("primary").conninfo(postgres.SUPERUSER, self._secrets.superuser)
+
+    @property
+    def pooled(self) -> str:
+        """The connection string of the service's role, through PgBouncer where there is one."""
+        return self._conninfo("pgbouncer" if self._pgbouncer else "primary")
+
+    def pool_statistics(self) -> dict[str, int] | None:
+        """PgBouncer's totals for the service's database; None without PgBouncer."""
+        if self._pgbouncer is None:
+            return None
+        console = self._server("pgbouncer").conninfo(postgres.MONITOR_ROLE, self._secrets.monitor)
+        return pgbouncer.statistics(console, postgres.DATABASE)
+
+    def manage(self, *arguments: str) -> None:
+        """Run a management command of the service on a direct connection."""
+        # Migrations wait for locks on their own terms; the role's limits are for requests.
+        unlimited = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
+        url = f"{self.direct} options='{unlimited}'"
+        web.manage(list(arguments), {**self._service_env(), "DATABASE_URL": url, "CONNECTION_MODE": "per_request"})
+
+    def _start(self) -> None:
+        self._require_space()
+        self._secrets = load_or_make(self.paths.secrets)
+        # The servers' user passes through these two, and reads nothing in them.
+        for directory in (self.paths.root, self.paths.root / "data"):
+            directory.mkdir(parents=True, exist_ok=True)
+            directory.chmod(0o711)
+        self._start_postgres()
+        self._start_pgbouncer()
+        self._start_redis()
+        self._migrate()
+        self._start_web()
+        self._write_pgpass()
+
+    def _start_postgres(self) -> None:
+        primary = self._server("primary")
+        settings = self.profile.postgres_settings
+        self._report(f"starting PostgreSQL {self._binaries.version}")
+        child = postgres.start_primary(primary, self._binaries, self._account, settings, self._secrets)
+        self._add(child, self._address("primary"), self._binaries.version)
+        postgres.prepare(primary, self._secrets, self.profile.role_settings)
+        if not self.profile.has_replica:
+            return
+        self._report("starting the streaming replica")
+        replica = self._server("replica")
+        child = postgres.start_replica(replica, primary, self._binaries, self._account, settings, self._secrets)
+        self._add(child, self._address("replica"), self._binaries.version)
+        child.wait_until(lambda: postgres.is_streaming(primary, self._secrets))
+
+    def _start_pgbouncer(self) -> None:
+        if self._pgbouncer is None:
+            return
+        self._report(f"starting PgBouncer {self._pgbouncer.version}")
+        primary = self._server("primary")
+        users = {
+            role: postgres.scram_verifier(primary, self._secrets, role)
+            for role in (postgres.SERVICE_ROLE, postgres.MONITOR_ROLE)
+        }
+        child = pgbouncer.start(
+            self._pgbouncer,
+            self.paths.data("pgbouncer"),
+            self.paths.log("pgbouncer"),
+            self._account,
+            port=self._ports["pgbouncer"],
+            values={
+                "DATABASE": postgres.DATABASE,
+                "POSTGRES_HOST": HOST,
+                "POSTGRES_PORT": str(primary.port),
+                "POOL_SIZE": str(POOL_SIZE),
+                "MAX_CLIENT_CONN": str(MAX_CLIENT_CONN),
+                "ADMIN_USER": postgres.MONITOR_ROLE,
+            },
+            users=users,
+            conninfo=self._conninfo("pgbouncer"),
+        )
+        self._add(child, self._address("pgbouncer"), self._pgbouncer.version)
+
+    def _start_redis(self) -> None:
+        if self._redis is None:
+            return
+        self._report(f"starting Redis {self._redis.version}")
+        child = redis.start(
+            self._redis,
+            self.paths.data("redis"),
+            self.paths.log("redis"),
+            self._account,
+            port=self._ports["redis"],
+            password=self._secrets.redis,
+        )
+        self._add(child, f"redis://{HOST}:{self._ports['redis']}/0", self._redis.version)
+
+    def _migrate(self) -> None:
+        self._report("applying the migrations")
+        if self.profile.migrate_to:
+            for application, migration in self.profile.migrate_to.items():
+                self.manage("migrate", "--verbosity=0", application, migration)
+        else:
+            self.manage("migrate", "--verbosity=0")
+        if self._seed:
+            self._report("loading the demo data")
+            self.manage("seed", "--if-empty")
+
+    def _start_web(self) -> None:
+        self._report("starting the service")
+        child = web.start(self.paths.log("web"), self._ports["web"], self._service_env())
+        self._add(child, self.url, f"gunicorn {package_version('gunicorn')}")
+
+    def _service_env(self) -> dict[str, str]:
+        env = {
+            "SECRET_KEY": self._secrets.secret_key,
+            "JWT_KEY": self._secrets.jwt_key,
+            "DATABASE_URL": self.pooled,
+            **self.profile.service,
+        }
+        if self._redis is not None:
+            env["REDIS_URL"] = f"redis://:{self._secrets.redis}@{HOST}:{self._ports['redis']}/0"
+        elif env.get("CACHE") == "redis":
+            env["CACHE"] = "memory"
+        return env
+
+    def _optional(self, name: str, is_wanted: bool, instead: str) -> binaries.Program | None:
+        program = binaries.find(name) if is_wanted else None
+        if is_wanted and program is None:
+            self.notes.append(f"{name} is not installed: {instead} (`hotrow setup` installs it, given root)")
+        return program
+
+    def _server(self, name: str) -> postgres.Server:
+        return postgres.Server(self.paths.data(name), self._ports[name], self.paths.log(name))
+
+    def _conninfo(self, name: str) -> str:
+        return self._server(name).conninfo(postgres.SERVICE_ROLE, self._secrets.service)
+
+    def _address(self, name: str) -> str:
+        user = f"postgresql://{postgres.SERVICE_ROLE}@{HOST}:{self._ports[name]}"
+        return f"{user}/{postgres.DATABASE}?passfile={self.paths.pgpass}"
+
+    def _write_pgpass(self) -> None:
+        lines = [f"{HOST}:*:*:{postgres.SERVICE_ROLE}:{self._secrets.service}\n"]
+        lines.append(f"{HOST}:*:*:{postgres.MONITOR_ROLE}:{self._secrets.monitor}\n")
+        write_private(self.paths.pgpass, "".join(lines))
+
+    def _add(self, child: Child, address: str, version: str) -> None:
+        self._children[child.name] = child
+        self._parts[child.name] = Part(child.name, "running", address, version, child.pid)
+
+    def _require_space(self) -> None:
+        self.paths.root.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.paths.root).free
+        if free < MIN_FREE_BYTES:
+            raise StackError(
+                f"{self.paths.root} has {free // 2**20} MiB free, and the stack needs {MIN_FREE_BYTES // 2**20} MiB: "
+                "make room, or set HOTROW_STATE_DIR to a larger disk"
+            )

@@ -1,0 +1,68 @@
+"""The service under gunicorn, and its management commands; both run as modules, never imported."""
+
+import http.client
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tuning.stack.children import LOG_TAIL_LINES, Child, describe_exit, spawn
+from tuning.stack.errors import StackError
+from tuning.stack.ports import HOST
+
+
+def manage(arguments: list[str], env: Mapping[str, str]) -> None:
+    """Run one management command of the service.
+
+    Raises:
+        StackError: It failed; the message holds the end of its output.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "service.manage", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=_environment(env),
+        check=False,
+    )
+    if done.returncode != 0:
+        lines = (done.stderr or done.stdout).strip().splitlines()[-LOG_TAIL_LINES:]
+        raise StackError("\n  ".join([f"{' '.join(arguments)} {describe_exit(done.returncode)}:", *lines]))
+
+
+def start(log: Path, port: int, env: Mapping[str, str]) -> Child:
+    """Start gunicorn and wait until the service says that it is ready.
+
+    Raises:
+        StackError: It does not start.
+    """
+    child = spawn(
+        "web",
+        [sys.executable, "-m", "gunicorn", "-c", "python:service.config.gunicorn", "service.config.wsgi"],
+        log=log,
+        env=_environment({**env, "BIND": f"{HOST}:{port}"}),
+    )
+    try:
+        child.wait_until(lambda: _is_ready(port))
+    except BaseException:
+        child.stop()
+        raise
+    return child
+
+
+def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment with exactly these service settings."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("HOTROW_", "PG", "DJANGO_"))}
+    return kept | {f"HOTROW_{name}": value for name, value in settings.items()}
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
