@@ -1,0 +1,1 @@
+"""Read what a running system says of itself; no advice."""

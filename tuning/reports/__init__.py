@@ -1,0 +1,1 @@
+"""Turn what was measured into documents; decides nothing."""

@@ -1,0 +1,39 @@
+"""Put the command groups together and turn errors into words and exit codes."""
+
+import sys
+
+import typer
+
+from tuning.cli import demo, stack
+from tuning.cli.console import fail
+from tuning.stack.errors import StackError
+from tuning.stack.supervisor import Stopped, ending_on_signals
+
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="hotrow",
+    help="Tune Django services on PostgreSQL whose writes pile up on a few hot rows.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+stack.register(app)
+demo.register(app)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        with ending_on_signals():
+            app()
+    except Stopped as stopped:
+        fail(f"stopped by {stopped}; everything that was started has ended")
+        sys.exit(EXIT_INTERRUPTED)
+    except (StackError, ValueError) as error:
+        fail(str(error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Check that no unit was oversold or lost: the database with itself, and with what clients were told."""
+
+from dataclasses import dataclass
+
+import psycopg
+
+# Each statement returns one row, in words, for every breach.
+INVARIANTS = {
+    "counters_not_negative": """
+        SELECT format('stock %s: available %s, held %s, sold %s', id, available, held, sold)
+          FROM product_stock WHERE available < 0 OR held < 0 OR sold < 0""",
+    "counters_equal_ledger": """
+        SELECT format('stock %s: counters %s/%s/%s, ledger %s/%s/%s', s.id, s.available, s.held, s.sold,
+                      coalesce(l.available, 0), coalesce(l.held, 0), coalesce(l.sold, 0))
+          FROM product_stock AS s
+          LEFT JOIN (SELECT product_stock_id, sum(delta_available) AS available, sum(delta_held) AS held,
+                            sum(delta_sold) AS sold
+                       FROM stock_transaction GROUP BY product_stock_id) AS l ON l.product_stock_id = s.id
+         WHERE (s.available, s.held, s.sold)
+               <> (coalesce(l.available, 0), coalesce(l.held, 0), coalesce(l.sold, 0))""",
+    "stocked_equals_available_held_sold": """
+        SELECT format('stock %s: %s stocked, %s accounted for', s.id, coalesce(l.stocked, 0),
+                      s.available + s.held + s.sold)
+          FROM product_stock AS s
+          LEFT JOIN (SELECT product_stock_id, sum(delta_available) AS stocked
+                       FROM stock_transaction WHERE kind = 'restock' GROUP BY product_stock_id) AS l
+            ON l.product_stock_id = s.id
+         WHERE s.available + s.held + s.sold <> coalesce(l.stocked, 0)""",
+    "held_equals_open_reservations": """
+        SELECT format('stock %s: %s held, %s in open reservations', s.id, s.held, coalesce(r.held, 0))
+          FROM product_stock AS s
+          LEFT JOIN (SELECT product_stock_id, sum(quantity) AS held
+                       FROM stock_reservation WHERE status IN ('held', 'paying') GROUP BY product_stock_id) AS r
+            ON r.product_stock_id = s.id
+         WHERE s.held <> coalesce(r.held, 0)""",
+    "one_version_for_each_change": """
+        SELECT format('stock %s: version %s after %s changes, %s of them distinct', s.id, s.version, l.changes,
+                      l.versions)
+          FROM product_stock AS s
+          JOIN (SELECT product_stock_id, count(*) AS changes, count(DISTINCT version) AS versions,
+                       max(version) AS newest
+                  FROM stock_transaction GROUP BY product_stock_id) AS l ON l.product_stock_id = s.id
+         WHERE s.version <> l.changes OR l.versions <> l.changes OR l.newest <> s.version""",
+    "one_ledger_row_for_each_reservation": """
+        SELECT format('reservation %s of %s units: ledger rows %s over %s units', r.id, r.quantity, count(t.id),
+                      coalesce(sum(t.delta_held), 0))
+          FROM stock_reservation AS r
+          LEFT JOIN stock_transaction AS t ON t.reservation_id = r.id AND t.kind = 'reserve'
+         GROUP BY r.id HAVING count(t.id) <> 1 OR sum(t.delta_held) <> r.quantity""",
+}
+
+_RESERVATIONS = """
+    SELECT r.idempotency_key, s.product_id, sum(r.quantity)::bigint
+      FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
+     GROUP BY r.idempotency_key, s.product_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    invariant: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """``reservations`` and ``units`` are what the database holds, ``acknowledged`` what clients were told."""
+
+    violations: list[Violation]
+    reservations: int
+    units: int
+    acknowledged: int
+    unanswered: int
+
+
+def audit(
+    conninfo: str, acknowledged: dict[str, tuple[int, int]], unanswered: dict[str, tuple[int, int]]
+) -> Audit:
+    """Check every invariant in one snapshot.
+
+    Args:
+        conninfo: A connection that may read the stock tables.
+        acknowledged: Key to product id and quantity of each reservation that a client was told of.
+        unanswered: The same of those whose answer never came: they may stand or not.
+    """
+    with psycopg.connect(conninfo) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        violations = [
+            Violation(name, row[0]) for name, statement in INVARIANTS.items() for row in connection.execute(statement)
+        ]
+        found = {key: (product_id, units) for key, product_id, units in connection.execute(_RESERVATIONS)}
+    for key, asked in acknowledged.items():
+        if found.get(key) != asked:
+            violations.append(Violation("acknowledged_reservations_exist", f"{key}: told {asked}, is {found.get(key)}"))
+    for key, made in found.items():
+        if acknowledged.get(key, unanswered.get(key)) != made:
+            violations.append(Violation("reservations_were_asked_for", f"{key}: {made} was not asked for"))
+    return Audit(
+        violations=violations,
+        reservations=len(found),
+        units=sum(units for _, units in found.values()),
+        acknowledged=len(acknowledged),
+        unanswered=len(unanswered),
+    )
