@@ -18,7 +18,7 @@ class Credentials(Schema):
 
 class TokenOut(Schema):
     access_token: str
-    token_type: str = "Bearer"
+    token_type: str = "Bearer"  # noqa: S105  # RFC 6750
     expires_in: int
 
 

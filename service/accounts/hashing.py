@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import gevent.monkey
+import gevent.threadpool
 from django.contrib.auth.hashers import make_password, verify_password
 
 from service.accounts.models import User
@@ -57,10 +59,6 @@ def _off_the_hub(function: Callable[..., Any], *args: Any) -> Any:
 @cache
 def _native_pool() -> Any:
     """The pool of this worker; None where requests have threads of their own."""
-    try:
-        from gevent import monkey, threadpool
-    except ImportError:
+    if not gevent.monkey.is_module_patched("socket"):
         return None
-    if not monkey.is_module_patched("socket"):
-        return None
-    return threadpool.ThreadPool(os.cpu_count() or 1)
+    return gevent.threadpool.ThreadPool(os.cpu_count() or 1)

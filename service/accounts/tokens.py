@@ -9,7 +9,7 @@ import jwt
 from service.config.environment import environment
 
 ALGORITHM = "HS256"
-TOKEN_TYPE = "at+jwt"
+TOKEN_TYPE = "at+jwt"  # noqa: S105  # RFC 9068
 ISSUER = AUDIENCE = "hotrow"
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub", "jti"]
 

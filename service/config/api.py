@@ -34,9 +34,7 @@ def _problem(request: HttpRequest, error: Problem) -> HttpResponse:
 
 @api.exception_handler(StockError)
 def _stock_error(request: HttpRequest, error: StockError) -> HttpResponse:
-    return response(
-        Problem(error.status, error.code, str(error), retry_after_s=error.retry_after_s, **error.members())
-    )
+    return response(Problem(error.status, error.code, str(error), retry_after_s=error.retry_after_s, **error.members()))
 
 
 @api.exception_handler(AuthenticationError)

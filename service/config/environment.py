@@ -87,10 +87,7 @@ class Environment(BaseSettings):
     def _refuse_contradictions(self) -> "Environment":
         if len(self.jwt_key.get_secret_value().encode()) < MIN_KEY_BYTES:
             raise ValueError(f"HOTROW_JWT_KEY has fewer than {MIN_KEY_BYTES} bytes: make a longer one")
-        if (
-            self.worker_class is WorkerClass.GEVENT
-            and self.connection_mode is ConnectionMode.PERSISTENT
-        ):
+        if self.worker_class is WorkerClass.GEVENT and self.connection_mode is ConnectionMode.PERSISTENT:
             raise ValueError(
                 "HOTROW_CONNECTION_MODE=persistent leaks connections under gevent, where every request "
                 "is a new greenlet: use pool or per_request, or HOTROW_WORKER_CLASS=gthread"
@@ -112,7 +109,7 @@ def environment() -> Environment:
         SystemExit: A value is missing, wrong or contradicts another; the message names each.
     """
     try:
-        return Environment()
+        return Environment()  # type: ignore[call-arg]  # read from the environment
     except ValidationError as error:
         lines = [
             f"  {'HOTROW_' + str(item['loc'][0]).upper() + ': ' if item['loc'] else ''}{item['msg']}"

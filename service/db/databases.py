@@ -32,7 +32,7 @@ def database(env: Environment) -> dict[str, Any]:
         "DISABLE_SERVER_SIDE_CURSORS": True,
     }
     entry |= {_DJANGO_NAMES[name]: value for name, value in given.items() if name in _DJANGO_NAMES}
-    options = {name: value for name, value in given.items() if name not in _DJANGO_NAMES}
+    options: dict[str, Any] = {name: value for name, value in given.items() if name not in _DJANGO_NAMES}
     options.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
     if env.connection_mode is ConnectionMode.PERSISTENT:
         entry["CONN_MAX_AGE"] = PERSISTENT_MAX_AGE_S

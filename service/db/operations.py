@@ -8,16 +8,14 @@ import re
 from pathlib import PurePosixPath
 from typing import Any
 
-from django.db import NotSupportedError
+from django.db import NotSupportedError, router
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from service.db import sqlfiles
 
-_INDEX = re.compile(
-    r"CREATE\s+(UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?P<name>[a-z_][a-z0-9_]*)\s+ON\s+", re.IGNORECASE
-)
+_INDEX = re.compile(r"CREATE\s+(UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?P<name>[a-z_][a-z0-9_]*)\s+ON\s+", re.IGNORECASE)
 
 
 class _FileOperation(Operation):
@@ -45,8 +43,6 @@ class _FileOperation(Operation):
         return f"{self.verb} {self.path}"
 
     def allowed(self, app_label: str, schema_editor: BaseDatabaseSchemaEditor) -> bool:
-        from django.db import router
-
         return router.allow_migrate(schema_editor.connection.alias, app_label)
 
 

@@ -48,9 +48,7 @@ class ReservationOut(Schema):
 
 
 @availability.get("/{product_id}/availability", response=AvailabilityOut, summary="Free units of one product")
-def get_availability(
-    request: HttpRequest, product_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)]
-) -> AvailabilityOut:
+def get_availability(request: HttpRequest, product_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)]) -> AvailabilityOut:
     found = reads.availability(product_id)
     return AvailabilityOut(product_id=found.product_id, available=found.available, version=found.version)
 

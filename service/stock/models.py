@@ -81,9 +81,7 @@ class StockReservation(models.Model):
                 fields=["user", "idempotency_key", "line"], name="stock_reservation_user_key_line_key"
             ),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="stock_reservation_quantity_positive"),
-            models.CheckConstraint(
-                condition=Q(idempotency_key__length__gte=1), name="stock_reservation_key_not_empty"
-            ),
+            models.CheckConstraint(condition=Q(idempotency_key__length__gte=1), name="stock_reservation_key_not_empty"),
             models.CheckConstraint(
                 condition=Q(expires_at__gt=F("created_at")), name="stock_reservation_expires_after_creation"
             ),

@@ -46,7 +46,8 @@ def reserve(user_id: int, key: str, lines: list[tuple[int, int]]) -> Reservation
     result = _strategy()(request)
     match result.outcome:
         case Outcome.RESERVED | Outcome.REPLAYED:
-            assert result.order_id is not None and result.expires_at is not None
+            assert result.order_id is not None
+            assert result.expires_at is not None
             return Reservation(
                 order_id=result.order_id,
                 expires_at=result.expires_at,

@@ -1,5 +1,6 @@
 """``hotrow demo``: the report's problem reproduced, the kit's remedy applied, both measured."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,6 @@ from tuning.load.scenario import MAX_SECONDS, MAX_USERS, Scenario
 from tuning.observe.machine import machine
 from tuning.reports import demo as document
 from tuning.stack.profiles import KIT, REPORT, Profile
-from tuning.stack.secrets import write_private
 
 INSTANCE = "demo"
 
@@ -27,9 +27,7 @@ def demo(
     users: Annotated[int, typer.Option(min=1, max=MAX_USERS, help="Users, all of them active at a time.")] = 200,
     spawn_rate: Annotated[int, typer.Option(min=1, help="Users started in one second.")] = 20,
     seconds: Annotated[int, typer.Option(min=5, max=MAX_SECONDS, help="Length of each of the two loads.")] = 40,
-    out_dir: Annotated[
-        Path, typer.Option("--out", help="Where demo.md and demo.json are written.")
-    ] = Path("results"),
+    out_dir: Annotated[Path, typer.Option("--out", help="Where demo.md and demo.json are written.")] = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON document instead of the table.")] = False,
     postgres_bin: Annotated[
         Path | None, typer.Option(help="The bin directory of an installed PostgreSQL 15 or newer.")
@@ -70,9 +68,7 @@ def demo(
         raise typer.Exit(1)
 
 
-def _measure(
-    profile: Profile, scenario: Scenario, seconds: int, postgres_bin: Path | None, progress: Progress
-) -> Rung:
+def _measure(profile: Profile, scenario: Scenario, seconds: int, postgres_bin: Path | None, progress: Progress) -> Rung:
     def follow(figures: dict[str, Any]) -> None:
         progress.figures(
             f"{figures['elapsed_s']:.0f} of {seconds} s, {figures['users']} users, {figures['requests']:,} requests, "
@@ -85,8 +81,6 @@ def _measure(
 
 
 def _write(directory: Path, found: dict[str, Any]) -> None:
-    import json
-
     (directory / "demo.json").write_text(json.dumps(found, indent=2) + "\n")
     (directory / "demo.md").write_text(document.markdown(found))
 

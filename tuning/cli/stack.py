@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from tuning.cli.console import Progress, err, fail, out, print_json
 from tuning.stack import packages, record
@@ -166,7 +166,14 @@ def _print_parts(found: Record | None, *, as_json: bool) -> None:
     if as_json:
         print_json(found.as_json())
         return
-    table = Table("part", "state", "version", "address", title=f"{found.instance}: {found.state}", title_justify="left")
+    table = Table(
+        "part",
+        "state",
+        "version",
+        Column("address", overflow="fold"),
+        title=f"{found.instance}: {found.state}",
+        title_justify="left",
+    )
     for part in found.parts:
         table.add_row(part.name, part.state, part.version, part.address)
     out.print(table)

@@ -7,7 +7,6 @@ mix and without think time. It speaks to any host that serves the same API.
 import itertools
 import random
 import uuid
-from argparse import Namespace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ PROGRESS_INTERVAL_S = 1.0
 # The report's slowest answer took 27 s: a client that gives up earlier would hide such waits.
 TIMEOUT_S = 120.0
 LIST_PAGES = 5
+RETRY_LOGIN_S = 1.0
 
 _numbers = itertools.count()
 _recorder: Recorder | None = None
@@ -43,7 +43,8 @@ def _arguments(parser: LocustArgumentParser) -> None:
 @events.init.add_listener
 def _prepare(environment: Environment, **_: Any) -> None:
     global _recorder  # noqa: PLW0603  # Locust's listeners share nothing else
-    options: Namespace = environment.parsed_options
+    options = environment.parsed_options
+    assert options is not None  # the runner was started from a command line
     if options.scenario:
         scenario = Scenario.parse(options.scenario)
         options.num_users, options.spawn_rate = scenario.users, scenario.spawn_rate
@@ -56,13 +57,17 @@ def _prepare(environment: Environment, **_: Any) -> None:
             recorder.progress(environment.runner.user_count if environment.runner else 0)
             gevent.sleep(PROGRESS_INTERVAL_S)
 
-    environment.events.test_start.add_listener(lambda **_: (recorder.start(), gevent.spawn(follow)))
-    environment.events.test_stopping.add_listener(lambda **_: recorder.stop())
-    environment.events.quit.add_listener(lambda **_: recorder.close())
+    def start(**_: Any) -> None:
+        recorder.start()
+        gevent.spawn(follow)
 
-    @environment.events.request.add_listener
     def request(name: str, start_time: float, response_time: float, exception: Any = None, **_: Any) -> None:
         recorder.request(name, start_time, response_time, exception is None)
+
+    environment.events.test_start.add_listener(start)
+    environment.events.request.add_listener(request)
+    environment.events.test_stopping.add_listener(lambda **_: recorder.stop())
+    environment.events.quit.add_listener(lambda **_: recorder.close())
 
 
 class Buyer(FastHttpUser):
@@ -81,7 +86,7 @@ class Buyer(FastHttpUser):
             answer = self.client.post("/api/auth/token", json=credentials, name=LOGIN)
             if answer.status_code == HTTPStatus.OK:
                 break
-            gevent.sleep(float((answer.headers or {}).get("Retry-After", 1)))
+            gevent.sleep(RETRY_LOGIN_S)
         self.client.client.default_headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     @task(MIX[LIST])

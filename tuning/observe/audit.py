@@ -72,9 +72,7 @@ class Audit:
     unanswered: int
 
 
-def audit(
-    conninfo: str, acknowledged: dict[str, tuple[int, int]], unanswered: dict[str, tuple[int, int]]
-) -> Audit:
+def audit(conninfo: str, acknowledged: dict[str, tuple[int, int]], unanswered: dict[str, tuple[int, int]]) -> Audit:
     """Check every invariant in one snapshot.
 
     Args:

@@ -112,7 +112,13 @@ def _copy_for(account: Account, package: Path) -> Path:
 def _reaches(account: Account, program: Path) -> bool:
     try:
         done = subprocess.run(
-            [program, "--version"], user=account.uid, group=account.gid, extra_groups=[], cwd="/", capture_output=True
+            [program, "--version"],
+            user=account.uid,
+            group=account.gid,
+            extra_groups=[],
+            cwd="/",
+            capture_output=True,
+            check=False,
         )
     except PermissionError:
         return False

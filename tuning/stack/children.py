@@ -105,7 +105,7 @@ def spawn(
                 user=account.uid if account and drop else None,
                 group=account.gid if account and drop else None,
                 extra_groups=[] if drop else None,
-                preexec_fn=_die_with_parent(stop_signal),
+                preexec_fn=_die_with_parent(stop_signal),  # noqa: PLW1509  # the stack starts no threads
             )
     except OSError as error:
         raise StackError(f"{name} cannot be started: {error}") from error
@@ -171,7 +171,7 @@ def _await_empty(home: Path) -> None:
 
 def _pids() -> list[int]:
     try:
-        return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+        return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     except OSError:
         return []
 

@@ -60,7 +60,10 @@ def _is_there(package: Package) -> bool:
 def _root_prefix() -> list[str] | None:
     if os.geteuid() == 0:
         return []
-    if shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0:
+    if (
+        shutil.which("sudo")
+        and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
+    ):
         return ["sudo", "-n"]
     return None
 
@@ -73,12 +76,13 @@ def _apt(prefix: list[str], names: list[str]) -> str:
         _as_root(prefix, ["chmod", "755", str(_POLICY)])
     try:
         command = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
-        subprocess.run([*command, "update"], capture_output=True, stdin=subprocess.DEVNULL)
+        subprocess.run([*command, "update"], capture_output=True, stdin=subprocess.DEVNULL, check=False)
         done = subprocess.run(
             [*command, "install", "--no-install-recommends", *names],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
+            check=False,
         )
         return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [""])[-1]
     finally:

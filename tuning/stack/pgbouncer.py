@@ -27,11 +27,11 @@ def render(template: str, release: tuple[int, ...], values: Mapping[str, str]) -
     """
     lines = []
     for line in template.splitlines():
-        if line.startswith("@"):
-            since, line = line[1:].split(" ", 1)
-            if release < tuple(int(part) for part in since.split(".")):
-                continue
-        lines.append(line)
+        since, _, rest = line.removeprefix("@").partition(" ")
+        if not line.startswith("@"):
+            lines.append(line)
+        elif release >= tuple(int(part) for part in since.split(".")):
+            lines.append(rest)
     body = "\n".join(line for line in lines if not line.startswith(";"))
     return Template(body).substitute(values) + "\n"
 

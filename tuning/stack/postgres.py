@@ -227,8 +227,8 @@ def _start(
         account.give(server.data / file)
     main = server.data / "postgresql.conf"
     if "include 'hotrow.conf'" not in main.read_text():
-        with main.open("a") as file:
-            file.write("include 'hotrow.conf'\n")
+        with main.open("a") as configuration:
+            configuration.write("include 'hotrow.conf'\n")
     child = spawn(
         name,
         [str(binaries.directory / "postgres"), "-D", str(server.data)],

@@ -73,7 +73,8 @@ def exclusive(paths: InstancePaths) -> Iterator[None]:
             holder = read(paths.record)
             who = f" (pid {holder.pid})" if holder else ""
             raise StackError(
-                f"instance {paths.root.name} is running already{who}: `hotrow down --instance {paths.root.name}` ends it"
+                f"instance {paths.root.name} is running already{who}: "
+                f"`hotrow down --instance {paths.root.name}` ends it"
             ) from None
         yield
     finally:

@@ -7,101 +7,179 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('catalog', '0001_initial'),
+        ("catalog", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Warehouse',
+            name="Warehouse",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=20, unique=True)),
-                ('priority', models.SmallIntegerField(default=0, help_text='Lower is tried first.')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(max_length=20, unique=True)),
+                ("priority", models.SmallIntegerField(default=0, help_text="Lower is tried first.")),
             ],
             options={
-                'db_table': 'warehouse',
+                "db_table": "warehouse",
             },
         ),
         migrations.CreateModel(
-            name='ProductStock',
+            name="ProductStock",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('available', models.BigIntegerField(db_default=0, default=0)),
-                ('held', models.BigIntegerField(db_default=0, default=0)),
-                ('sold', models.BigIntegerField(db_default=0, default=0)),
-                ('version', models.BigIntegerField(db_default=0, default=0)),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('product', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='stock', to='catalog.product')),
-                ('warehouse', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='stock', to='stock.warehouse')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("available", models.BigIntegerField(db_default=0, default=0)),
+                ("held", models.BigIntegerField(db_default=0, default=0)),
+                ("sold", models.BigIntegerField(db_default=0, default=0)),
+                ("version", models.BigIntegerField(db_default=0, default=0)),
+                ("updated_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "product",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="stock",
+                        to="catalog.product",
+                    ),
+                ),
+                (
+                    "warehouse",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="stock",
+                        to="stock.warehouse",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'product_stock',
+                "db_table": "product_stock",
             },
         ),
         migrations.CreateModel(
-            name='StockReservation',
+            name="StockReservation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('order_id', models.UUIDField()),
-                ('line', models.SmallIntegerField()),
-                ('quantity', models.IntegerField()),
-                ('status', models.CharField(choices=[('held', 'Held'), ('paying', 'Paying'), ('confirmed', 'Confirmed'), ('released', 'Released'), ('expired', 'Expired')], max_length=10)),
-                ('idempotency_key', models.CharField(max_length=255)),
-                ('request_hash', models.BigIntegerField()),
-                ('expires_at', models.DateTimeField()),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('product_stock', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='stock.productstock')),
-                ('user', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("order_id", models.UUIDField()),
+                ("line", models.SmallIntegerField()),
+                ("quantity", models.IntegerField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("held", "Held"),
+                            ("paying", "Paying"),
+                            ("confirmed", "Confirmed"),
+                            ("released", "Released"),
+                            ("expired", "Expired"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("idempotency_key", models.CharField(max_length=255)),
+                ("request_hash", models.BigIntegerField()),
+                ("expires_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("updated_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "product_stock",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="stock.productstock",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'stock_reservation',
+                "db_table": "stock_reservation",
             },
         ),
         migrations.CreateModel(
-            name='StockTransaction',
+            name="StockTransaction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('restock', 'Restock'), ('reserve', 'Reserve')], max_length=10)),
-                ('delta_available', models.BigIntegerField()),
-                ('delta_held', models.BigIntegerField()),
-                ('delta_sold', models.BigIntegerField()),
-                ('version', models.BigIntegerField(help_text='The version that the counter had after the change.')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('product_stock', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='stock.productstock')),
-                ('reservation', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='stock.stockreservation')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(choices=[("restock", "Restock"), ("reserve", "Reserve")], max_length=10)),
+                ("delta_available", models.BigIntegerField()),
+                ("delta_held", models.BigIntegerField()),
+                ("delta_sold", models.BigIntegerField()),
+                ("version", models.BigIntegerField(help_text="The version that the counter had after the change.")),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "product_stock",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="stock.productstock",
+                    ),
+                ),
+                (
+                    "reservation",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="stock.stockreservation",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'stock_transaction',
+                "db_table": "stock_transaction",
             },
         ),
         migrations.AddConstraint(
-            model_name='stockreservation',
-            constraint=models.UniqueConstraint(fields=('user', 'idempotency_key', 'line'), name='stock_reservation_user_key_line_key'),
+            model_name="stockreservation",
+            constraint=models.UniqueConstraint(
+                fields=("user", "idempotency_key", "line"), name="stock_reservation_user_key_line_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stockreservation',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity__gte', 1)), name='stock_reservation_quantity_positive'),
+            model_name="stockreservation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("quantity__gte", 1)), name="stock_reservation_quantity_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stockreservation',
-            constraint=models.CheckConstraint(condition=models.Q(('idempotency_key__length__gte', 1)), name='stock_reservation_key_not_empty'),
+            model_name="stockreservation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("idempotency_key__length__gte", 1)), name="stock_reservation_key_not_empty"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stockreservation',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('created_at'))), name='stock_reservation_expires_after_creation'),
+            model_name="stockreservation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("expires_at__gt", models.F("created_at"))),
+                name="stock_reservation_expires_after_creation",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='productstock',
-            constraint=models.UniqueConstraint(fields=('product', 'warehouse'), name='product_stock_product_warehouse_key'),
+            model_name="productstock",
+            constraint=models.UniqueConstraint(
+                fields=("product", "warehouse"), name="product_stock_product_warehouse_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='productstock',
-            constraint=models.CheckConstraint(condition=models.Q(('available__gte', 0), ('held__gte', 0), ('sold__gte', 0)), name='product_stock_counters_not_negative'),
+            model_name="productstock",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("available__gte", 0), ("held__gte", 0), ("sold__gte", 0)),
+                name="product_stock_counters_not_negative",
+            ),
         ),
     ]

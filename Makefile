@@ -1,0 +1,57 @@
+# Everything a developer or CI runs. `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# What the service's settings need to be imported by mypy's Django plugin; nothing is connected.
+LINT_ENV := HOTROW_SECRET_KEY=lint HOTROW_JWT_KEY=lint-lint-lint-lint-lint-lint-lint \
+	HOTROW_DATABASE_URL=postgresql://lint@127.0.0.1/lint HOTROW_CONNECTION_MODE=per_request
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-tests demo up down lint test check bench lock
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 14
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "The venv module is missing: install your system's python3-venv package"; exit 1; }
+	@echo "Installing the locked dependencies into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+setup: $(STAMP) ## Make .venv, and install pgbouncer and redis-server where this user may
+	@$(BIN)/hotrow setup
+
+setup-tests: $(STAMP)
+	@$(BIN)/hotrow setup --tests
+
+demo: setup ## Measure a flash sale in the report's configuration and in the kit's
+	@$(BIN)/hotrow demo $(ARGS)
+
+up: setup ## Start the local stack
+	@$(BIN)/hotrow up $(ARGS)
+
+down: $(STAMP) ## End the local stack
+	@$(BIN)/hotrow down $(ARGS)
+
+lint: $(STAMP) ## Check style, types, imports and SQL
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(LINT_ENV) $(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/squawk --config .squawk.toml sql/functions/*.sql sql/indexes/*.sql
+
+test: setup-tests ## Run the tests on real PostgreSQL, PgBouncer and Redis
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint test ## Everything that CI runs
+
+bench: setup ## Measure the report's own scale: 1,000 users at 50/s for 60 s
+	@$(BIN)/hotrow demo --users 1000 --spawn-rate 50 --seconds 60 $(ARGS)
+
+lock: $(STAMP) ## Resolve the dependencies again and write requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.11 --generate-hashes \
+		--fork-strategy fewest --no-header --no-annotate --upgrade --output-file requirements.lock
