@@ -129,11 +129,13 @@ BEGIN
                SET available = s.available - v_quantities[1], held = s.held + v_quantities[1],
                    version = s.version + 1, updated_at = clock_timestamp()
              WHERE s.id = v_stock_ids[1] AND s.available >= v_quantities[1]
-            RETURNING s.version, s.updated_at INTO v_version, v_granted_at;
+            RETURNING s.version INTO v_version;
             IF NOT FOUND THEN
                 DELETE FROM stock_reservation AS r WHERE r.id = v_reservation_ids[1];
                 EXIT;
             END IF;
+            -- Not updated_at: the UPDATE computed it before it waited for the lock.
+            v_granted_at := clock_timestamp();
             INSERT INTO stock_transaction
                 (product_stock_id, reservation_id, kind, delta_available, delta_held, delta_sold, version, created_at)
             VALUES (v_stock_ids[1], v_reservation_ids[1], 'reserve', -v_quantities[1], v_quantities[1], 0, v_version,

@@ -1,5 +1,6 @@
 """The local stack: its parts in the order in which they start, and one way to end them all."""
 
+import importlib.util
 import shutil
 from collections.abc import Callable
 from importlib.metadata import version as package_version
@@ -43,6 +44,8 @@ class Stack:
         seed: bool = True,
         report: Report = lambda message: None,
     ) -> None:
+        if importlib.util.find_spec("gunicorn") is None:
+            raise StackError("the service's packages are missing: install hotrow[service,stack,load]")
         self.paths = paths
         self.profile = profile
         self.notes: list[str] = []
@@ -122,12 +125,26 @@ class Stack:
         console = self._server("pgbouncer").conninfo(postgres.MONITOR_ROLE, self._secrets.monitor)
         return pgbouncer.statistics(console, postgres.DATABASE)
 
+    def service_env(self) -> dict[str, str]:
+        """The service's settings in this stack: ``HOTROW_*`` variables without their prefix."""
+        env = {
+            "SECRET_KEY": self._secrets.secret_key,
+            "JWT_KEY": self._secrets.jwt_key,
+            "DATABASE_URL": self.pooled,
+            **self.profile.service,
+        }
+        if self._redis is not None:
+            env["REDIS_URL"] = f"redis://:{self._secrets.redis}@{HOST}:{self._ports['redis']}/0"
+        elif env.get("CACHE") == "redis":
+            env["CACHE"] = "memory"
+        return env
+
     def manage(self, *arguments: str) -> None:
         """Run a management command of the service on a direct connection."""
         # Migrations wait for locks on their own terms; the role's limits are for requests.
         unlimited = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
         url = f"{self.direct} options='{unlimited}'"
-        web.manage(list(arguments), {**self._service_env(), "DATABASE_URL": url, "CONNECTION_MODE": "per_request"})
+        web.manage(list(arguments), {**self.service_env(), "DATABASE_URL": url, "CONNECTION_MODE": "per_request"})
 
     def _start(self) -> None:
         self._require_space()
@@ -213,21 +230,8 @@ class Stack:
 
     def _start_web(self) -> None:
         self._report("starting the service")
-        child = web.start(self.paths.log("web"), self._ports["web"], self._service_env())
+        child = web.start(self.paths.log("web"), self._ports["web"], self.service_env())
         self._add(child, self.url, f"gunicorn {package_version('gunicorn')}")
-
-    def _service_env(self) -> dict[str, str]:
-        env = {
-            "SECRET_KEY": self._secrets.secret_key,
-            "JWT_KEY": self._secrets.jwt_key,
-            "DATABASE_URL": self.pooled,
-            **self.profile.service,
-        }
-        if self._redis is not None:
-            env["REDIS_URL"] = f"redis://:{self._secrets.redis}@{HOST}:{self._ports['redis']}/0"
-        elif env.get("CACHE") == "redis":
-            env["CACHE"] = "memory"
-        return env
 
     def _optional(self, name: str, is_wanted: bool, instead: str) -> binaries.Program | None:
         program = binaries.find(name) if is_wanted else None

@@ -1,0 +1,53 @@
+"""Connections to the running stack, products of a test's own, and Django in this process."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from tests.integration.shop import Shop
+from tuning.stack.stack import Stack
+
+
+@pytest.fixture
+def direct(stack: Stack) -> Iterator[psycopg.Connection]:
+    """An autocommit connection of the service's role, past PgBouncer."""
+    with psycopg.connect(stack.direct, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def pooled(stack: Stack) -> Iterator[psycopg.Connection]:
+    """An autocommit connection of the service's role, through PgBouncer."""
+    with psycopg.connect(stack.pooled, autocommit=True, prepare_threshold=None) as connection:
+        yield connection
+
+
+@pytest.fixture
+def shop(direct: psycopg.Connection) -> Shop:
+    return Shop(direct)
+
+
+@pytest.fixture(scope="session")
+def django_service(stack: Stack) -> None:
+    """Django in this process, on the running stack, through PgBouncer and with its Redis."""
+    import django
+
+    os.environ |= {f"HOTROW_{name}": value for name, value in stack.service_env().items()}
+    os.environ["DJANGO_SETTINGS_MODULE"] = "service.config.settings"
+    django.setup()
+
+
+@pytest.fixture
+def connect(stack: Stack) -> Iterator[Callable[[], psycopg.Connection]]:
+    """A maker of further connections through PgBouncer, closed at the end."""
+    opened: list[psycopg.Connection] = []
+
+    def make() -> psycopg.Connection:
+        opened.append(psycopg.connect(stack.pooled, autocommit=True, prepare_threshold=None))
+        return opened[-1]
+
+    yield make
+    for connection in opened:
+        connection.close()

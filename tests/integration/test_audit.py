@@ -1,0 +1,74 @@
+"""The audit finds what is wrong and nothing else: none, a fault, found, mended, none."""
+
+import uuid
+
+import psycopg
+import pytest
+
+from tests.integration.shop import Shop, call
+from tuning.observe.audit import INVARIANTS, audit
+from tuning.stack.stack import Stack
+
+FAULTS = {
+    "counters_equal_ledger": "UPDATE product_stock SET available = available - 1 WHERE product_id = {product}",
+    "stocked_equals_available_held_sold": "UPDATE product_stock SET sold = sold + 1 WHERE product_id = {product}",
+    "held_equals_open_reservations": (
+        "UPDATE stock_reservation SET status = 'released' WHERE product_stock_id IN"
+        " (SELECT id FROM product_stock WHERE product_id = {product})"
+    ),
+    "one_version_for_each_change": "UPDATE product_stock SET version = version + 1 WHERE product_id = {product}",
+    "one_ledger_row_for_each_reservation": (
+        "DELETE FROM stock_transaction WHERE kind = 'reserve' AND product_stock_id IN"
+        " (SELECT id FROM product_stock WHERE product_id = {product})"
+    ),
+    "counters_not_negative": (
+        "ALTER TABLE product_stock DROP CONSTRAINT product_stock_counters_not_negative;"
+        "UPDATE product_stock SET available = -1 WHERE product_id = {product}"
+    ),
+}
+
+
+def test_every_invariant_has_a_fault() -> None:
+    assert set(FAULTS) == set(INVARIANTS)
+
+
+@pytest.mark.parametrize("invariant", sorted(FAULTS))
+def test_invariant_finds_its_fault(shop: Shop, invariant: str) -> None:
+    product = shop.product(5)
+    call(shop.connection, [product], [2])
+    assert shop.connection.execute(INVARIANTS[invariant]).fetchall() == []
+    with shop.connection.transaction(force_rollback=True):
+        shop.connection.execute(FAULTS[invariant].format(product=product))  # type: ignore[arg-type]
+        assert len(shop.connection.execute(INVARIANTS[invariant]).fetchall()) == 1
+    assert shop.connection.execute(INVARIANTS[invariant]).fetchall() == []
+
+
+def test_direct_update_that_oversells_is_rejected(shop: Shop) -> None:
+    product = shop.product(1)
+    with pytest.raises(psycopg.errors.CheckViolation):
+        shop.connection.execute("UPDATE product_stock SET available = -1 WHERE product_id = %s", [product])
+
+
+def test_audit_compares_with_what_clients_were_told(stack: Stack, shop: Shop) -> None:
+    product = shop.product(5)
+    told, lost, silent = (uuid.uuid4().hex for _ in range(3))
+    call(shop.connection, [product], [2], key=told)
+    call(shop.connection, [product], [1], key=silent)
+    known = {
+        key: (product_id, units)
+        for key, product_id, units in shop.connection.execute(
+            "SELECT r.idempotency_key, s.product_id, sum(r.quantity)::bigint FROM stock_reservation AS r"
+            " JOIN product_stock AS s ON s.id = r.product_stock_id"
+            " WHERE r.idempotency_key <> ALL (%s) GROUP BY 1, 2",
+            [[told, silent]],
+        )
+    }
+    good = audit(stack.direct, known | {told: (product, 2)}, {silent: (product, 1), lost: (product, 1)})
+    assert good.violations == []
+    bad = audit(stack.direct, known | {told: (product, 1), lost: (product, 1)}, {})
+    assert [violation.invariant for violation in bad.violations] == [
+        "acknowledged_reservations_exist",
+        "acknowledged_reservations_exist",
+        "reservations_were_asked_for",
+        "reservations_were_asked_for",
+    ]

@@ -1,0 +1,157 @@
+"""N units and M buyers at once, over each strategy, through PgBouncer; and mutants that must fail."""
+
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.integration.shop import Shop, call
+
+UNITS, BUYERS = 20, 60
+THREADS = 12
+
+Reserve = Callable[[int, str], str]
+
+pytestmark = pytest.mark.usefixtures("django_service")
+
+
+def through(name: str) -> Reserve:
+    """Reserve one unit with a strategy of the service; an error is an outcome of its own."""
+    from django.db import close_old_connections, connection
+
+    from service.config.environment import StrategyName
+    from service.stock.strategies import Request, strategy
+
+    reserve = strategy(StrategyName(name))
+
+    def buy(product_id: int, key: str) -> str:
+        try:
+            request = Request(order_id=uuid.uuid4(), user_id=1, key=key, quantities={product_id: 1}, ttl_s=60)
+            return str(reserve(request).outcome)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the race must see it
+            return f"error: {error}"
+        finally:
+            connection.close()
+            close_old_connections()
+
+    return buy
+
+
+def race(reserve: Reserve, product_id: int, keys: list[str]) -> Counter[str]:
+    """Let every key's buyer start at the same moment and count what each was told."""
+    gate = threading.Barrier(THREADS)
+
+    def run(mine: list[str]) -> list[str]:
+        gate.wait()
+        return [reserve(product_id, key) for key in mine]
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        shares = [keys[index::THREADS] for index in range(THREADS)]
+        return Counter(outcome for told in threads.map(run, shares) for outcome in told)
+
+
+def assert_sold_exactly(shop: Shop, product: int, told: Counter[str], units: int, buyers: int) -> None:
+    assert told == {"reserved": units, "insufficient": buyers - units}
+    assert shop.counters(product) == (0, units, 0)
+    assert shop.reservations(product) == units
+    assert shop.violations() == []
+
+
+@pytest.mark.parametrize("name", ["pessimistic", "function"])
+def test_race_sells_exactly_the_units_there_are(shop: Shop, name: str) -> None:
+    product = shop.product(UNITS)
+    told = race(through(name), product, [uuid.uuid4().hex for _ in range(BUYERS)])
+    assert_sold_exactly(shop, product, told, UNITS, BUYERS)
+
+
+@pytest.mark.parametrize("name", ["pessimistic", "function"])
+def test_calls_with_one_key_make_one_reservation(shop: Shop, name: str) -> None:
+    product = shop.product(UNITS)
+    told = race(through(name), product, ["one-key-" + uuid.uuid4().hex] * THREADS * 2)
+    assert told == {"reserved": 1, "replayed": THREADS * 2 - 1}
+    assert (shop.counters(product), shop.reservations(product)) == ((UNITS - 1, 1, 0), 1)
+
+
+def test_strategies_replay_each_other(shop: Shop) -> None:
+    product, key = shop.product(2), uuid.uuid4().hex
+    assert through("pessimistic")(product, key) == "reserved"
+    assert through("function")(product, key) == "replayed"
+    other, key = shop.product(2), uuid.uuid4().hex
+    assert through("function")(other, key) == "reserved"
+    assert through("pessimistic")(other, key) == "replayed"
+
+
+def test_carts_over_the_same_products_never_deadlock(shop: Shop, connect: Callable[[], psycopg.Connection]) -> None:
+    products = [shop.product(1_000) for _ in range(5)]
+    carts = [products, products[::-1], products[2:] + products[:2], [products[4], products[0]]]
+
+    def buy(index: int) -> set[str]:
+        connection = connect()
+        return {call(connection, carts[index % 4], [1] * len(carts[index % 4])).outcome for _ in range(25)}
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set().union(*threads.map(buy, range(8))) == {"reserved"}
+    assert shop.violations() == []
+
+
+def mutant_function(shop: Shop, connect: Callable[[], psycopg.Connection], old: str, new: str) -> tuple[str, Reserve]:
+    """Create a copy of the function with one guard changed, and a way to call it."""
+    name = f"mutant_{uuid.uuid4().hex[:12]}"
+    source = Path(__file__).parents[2].joinpath("sql/functions/reserve_stock_v1.sql").read_text()
+    assert old in source
+    shop.connection.execute(source.replace(old, new).replace("reserve_stock_v1", name))
+    local = threading.local()
+
+    def buy(product_id: int, key: str) -> str:
+        if not hasattr(local, "connection"):
+            local.connection = connect()
+        try:
+            return call(local.connection, [product_id], [1], key=key, function=name).outcome
+        except psycopg.Error as error:
+            return f"error: {error.sqlstate}"
+
+    return name, buy
+
+
+def test_race_fails_without_the_guard(shop: Shop, connect: Any) -> None:
+    name, buy = mutant_function(
+        shop, connect, " AND s.available >= v_quantities[1]\n            RETURNING", "\n RETURNING"
+    )
+    product = shop.product(UNITS)
+    try:
+        told = race(buy, product, [uuid.uuid4().hex for _ in range(BUYERS)])
+        with pytest.raises(AssertionError):
+            assert_sold_exactly(shop, product, told, UNITS, BUYERS)
+    finally:
+        shop.connection.execute(f"DROP FUNCTION {name}")
+
+
+def test_race_fails_for_read_then_write(shop: Shop, connect: Any) -> None:
+    """The guard kept, the counter written from a value that was read before."""
+    name, buy = mutant_function(
+        shop,
+        connect,
+        "SET available = s.available - v_quantities[1]",
+        "SET available = (SELECT o.available FROM product_stock AS o WHERE o.id = v_stock_ids[1]) - v_quantities[1]",
+    )
+    product = shop.product(UNITS)
+    try:
+        told = race(buy, product, [uuid.uuid4().hex for _ in range(BUYERS)])
+        with pytest.raises(AssertionError):
+            assert_sold_exactly(shop, product, told, UNITS, BUYERS)
+    finally:
+        shop.connection.execute(f"DROP FUNCTION {name}")
+        # What the mutant broke must not be found by the tests that follow.
+        shop.connection.execute("DELETE FROM product_stock WHERE product_id = %s", [product])
+        shop.connection.execute(
+            "DELETE FROM stock_reservation WHERE product_stock_id NOT IN (SELECT id FROM product_stock)"
+        )
+        shop.connection.execute(
+            "DELETE FROM stock_transaction WHERE product_stock_id NOT IN (SELECT id FROM product_stock)"
+        )
