@@ -56,3 +56,10 @@ def test_ratio_of_nothing_is_not_a_figure() -> None:
     assert found["ratio"] == {"requests_per_s": None, "mean_ms": 0.0, "p95_ms": 0.0, "reservations": None}
     assert "nothing to compare" in demo.verdict(found)
     assert "Published" in demo.markdown(found)
+
+
+def test_reservations_that_went_past_pgbouncer_are_a_violation() -> None:
+    kit = rung("kit", 40, 100, 400, 21)
+    for transactions, violations in ((21, 0), (20, 1)):
+        found = document(rung("report", 10, 1000, 2000, 7), replace(kit, pool={"total_xact_count": transactions}))
+        assert found["audit"]["violations"] == violations  # type: ignore[index]

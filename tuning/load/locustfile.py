@@ -1,17 +1,19 @@
 """The report's workload: ``locust -f tuning/load/locustfile.py --host http://... --headless``.
 
 Each user logs in once, then lists products, checks availability and reserves, in the report's
-mix and without think time. It speaks to any host that serves the same API.
+mix and without think time. It speaks to any host that serves the same API. Locust has patched
+threads and sleeps with gevent's before it loads this file.
 """
 
 import itertools
 import random
+import threading
+import time
 import uuid
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import gevent
 from locust import FastHttpUser, constant, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -55,11 +57,11 @@ def _prepare(environment: Environment, **_: Any) -> None:
     def follow() -> None:
         while True:
             recorder.progress(environment.runner.user_count if environment.runner else 0)
-            gevent.sleep(PROGRESS_INTERVAL_S)
+            time.sleep(PROGRESS_INTERVAL_S)
 
     def start(**_: Any) -> None:
         recorder.start()
-        gevent.spawn(follow)
+        threading.Thread(target=follow, daemon=True).start()
 
     def request(name: str, start_time: float, response_time: float, exception: Any = None, **_: Any) -> None:
         recorder.request(name, start_time, response_time, exception is None)
@@ -86,7 +88,7 @@ class Buyer(FastHttpUser):
             answer = self.client.post("/api/auth/token", json=credentials, name=LOGIN)
             if answer.status_code == HTTPStatus.OK:
                 break
-            gevent.sleep(RETRY_LOGIN_S)
+            time.sleep(RETRY_LOGIN_S)
         self.client.client.default_headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     @task(MIX[LIST])

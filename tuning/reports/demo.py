@@ -13,6 +13,7 @@ def document(
     published: Published, report: Rung, kit: Rung, machine: Machine, *, users: int, spawn_rate: int, seconds: int
 ) -> dict[str, Any]:
     """Everything that the demo measured, ready for JSON."""
+    findings = _findings(report) + _findings(kit)
     configurations = {"report": _configuration(report), "kit": _configuration(kit)}
     old, new = configurations["report"], configurations["kit"]
     return {
@@ -26,15 +27,17 @@ def document(
             "p95_ms": _ratio(old["p95_ms"], new["p95_ms"]),
             "reservations": _ratio(new["reservations"], old["reservations"]),
         },
-        "audit": {
-            "violations": sum(len(rung.audit.violations) for rung in (report, kit)),
-            "findings": [
-                {"profile": rung.profile, **asdict(violation)}
-                for rung in (report, kit)
-                for violation in rung.audit.violations
-            ],
-        },
+        "audit": {"violations": len(findings), "findings": findings},
     }
+
+
+def _findings(rung: Rung) -> list[dict[str, str]]:
+    """What the audit of one rung found, and whether its reservations took the way they should."""
+    found = [{"profile": rung.profile, **asdict(violation)} for violation in rung.audit.violations]
+    if rung.pool is not None and rung.pool["total_xact_count"] < rung.audit.reservations:
+        detail = f"{rung.audit.reservations} reservations, {rung.pool['total_xact_count']} transactions in SHOW STATS"
+        found.append({"profile": rung.profile, "invariant": "reservations_pass_pgbouncer", "detail": detail})
+    return found
 
 
 def rows(found: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
