@@ -1,5 +1,6 @@
 """How commands speak: results to standard output, progress and errors to standard error."""
 
+import contextlib
 import json
 import time
 from typing import Any
@@ -16,7 +17,8 @@ LOG_INTERVAL_S = 5.0
 
 
 def fail(message: str) -> None:
-    err.print(f"hotrow: {message}", style="red", markup=False)
+    with contextlib.suppress(OSError):  # a terminal that was closed takes no last words
+        err.print(f"hotrow: {message}", style="red", markup=False)
 
 
 def print_json(value: Any) -> None:
@@ -39,7 +41,8 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
-            self._live.stop()
+            with contextlib.suppress(OSError):  # the terminal was closed
+                self._live.stop()
 
     def step(self, message: str) -> None:
         """Say what begins now."""

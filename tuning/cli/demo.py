@@ -1,6 +1,7 @@
 """``hotrow demo``: the report's problem reproduced, the kit's remedy applied, both measured."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +39,8 @@ def demo(
     The report's own scale is --users 1000 --spawn-rate 50 --seconds 60.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=out_dir):
+        pass  # better now than after the measurement
     rungs = {}
     for profile in (REPORT, KIT):
         scenario = Scenario(profile.service["STRATEGY"], users, min(spawn_rate, users))
@@ -81,8 +84,10 @@ def _measure(profile: Profile, scenario: Scenario, seconds: int, postgres_bin: P
 
 
 def _write(directory: Path, found: dict[str, Any]) -> None:
-    (directory / "demo.json").write_text(json.dumps(found, indent=2) + "\n")
-    (directory / "demo.md").write_text(document.markdown(found))
+    for name, text in {"demo.json": json.dumps(found, indent=2) + "\n", "demo.md": document.markdown(found)}.items():
+        staging = directory / f".{name}"
+        staging.write_text(text)
+        staging.replace(directory / name)
 
 
 def _print_table(found: dict[str, Any]) -> None:

@@ -33,6 +33,9 @@ def main() -> None:
     except (StackError, ValueError) as error:
         fail(str(error))
         sys.exit(1)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        sys.exit(1)
 
 
 if __name__ == "__main__":

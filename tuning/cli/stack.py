@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from rich.table import Column, Table
 
 from tuning.cli.console import Progress, err, fail, out, print_json
 from tuning.stack import packages, record
+from tuning.stack.children import describe_exit, exit_code, undisturbed
 from tuning.stack.errors import StackError
 from tuning.stack.paths import InstancePaths
 from tuning.stack.profiles import PROFILES
@@ -64,19 +66,7 @@ def up(
     command += ["--ports", json.dumps(ports)]
     if postgres_bin is not None:
         command += ["--postgres-bin", str(postgres_bin)]
-    log = paths.log("supervisor")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
-        supervisor = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        found = _await_ready(supervisor, paths)
-    except BaseException:
-        supervisor.terminate()
-        supervisor.wait()
-        raise
-    _print_parts(found, as_json=False)
+    _print_parts(_supervise(command, paths), as_json=False)
 
 
 def down(
@@ -87,7 +77,8 @@ def down(
     paths = InstancePaths.of(instance)
     found = record.read(paths.record)
     if record.is_held(paths) and found is not None:
-        os.kill(found.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(found.pid, signal.SIGTERM)
         deadline = time.monotonic() + DOWN_TIMEOUT_S
         while record.is_held(paths):
             if time.monotonic() > deadline:
@@ -141,23 +132,44 @@ def _ports(given: list[str]) -> dict[str, int]:
     return ports
 
 
+def _supervise(command: list[str], paths: InstancePaths) -> Record:
+    """Start the process that watches the stack, and return what it has started once that is ready."""
+    log = paths.log("supervisor")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    supervisor = None
+    try:
+        with log.open("w") as output, undisturbed():
+            # The first line also claims the block of disk that an error is written to when it is full.
+            print(shlex.join(command), file=output, flush=True)
+            supervisor = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        return _await_ready(supervisor, paths)
+    except BaseException:
+        if supervisor is not None:
+            supervisor.terminate()
+            supervisor.wait()
+        raise
+
+
 def _await_ready(supervisor: subprocess.Popen[bytes], paths: InstancePaths) -> Record:
     said = ""
     with Progress() as progress:
         while True:
-            code = supervisor.poll()
-            found = record.read(paths.record)
-            if found is not None and found.pid == supervisor.pid:
-                if found.state == "ready":
-                    return found
-                if found.state == "starting" and found.message not in ("", said):
-                    said = found.message
-                    progress.step(said)
+            code = exit_code(supervisor, WATCH_INTERVAL_S / 4)
+            if code == 0:
+                raise StackError("the stack was ended while it was starting")
             if code is not None:
-                log = paths.log("supervisor").read_text(errors="replace").strip()
-                raise StackError(log or f"the stack ended with exit code {code}")
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                supervisor.wait(WATCH_INTERVAL_S / 4)
+                reason = paths.log("supervisor").read_text(errors="replace").partition("\n")[2].strip()
+                raise StackError(reason or f"the stack {describe_exit(code)}")
+            found = record.read(paths.record)
+            if found is None or found.pid != supervisor.pid:
+                continue
+            if found.state == "ready":
+                return found
+            if found.message not in ("", said):
+                said = found.message
+                progress.step(said)
 
 
 def _print_parts(found: Record | None, *, as_json: bool) -> None:

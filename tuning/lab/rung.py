@@ -1,10 +1,8 @@
 """One rung of the ladder: a profile of the stack, fresh, under one scenario."""
 
-import contextlib
 import importlib.util
 import json
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -104,7 +102,8 @@ def _load(stack: Stack, timings: Path, scenario: Scenario, seconds: int, report:
     command = [sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), "--host", stack.url, "--headless"]
     command += ["--skip-log", "--only-summary", "--scenario", scenario.name, "--timings", str(timings)]
     command += ["--run-time", f"{seconds}s", "--stop-timeout", str(DRAIN_S)]
-    child = spawn("locust", command, log=stack.paths.log("locust"), stop_signal=signal.SIGTERM)
+    # Whoever ends it early wants no result: no request is waited for.
+    child = spawn("locust", command, log=stack.paths.log("locust"), stop_signal=signal.SIGKILL)
     try:
         _wait(child, stack, timings, seconds, report, follow)
     finally:
@@ -113,22 +112,23 @@ def _load(stack: Stack, timings: Path, scenario: Scenario, seconds: int, report:
 
 def _wait(child: Child, stack: Stack, timings: Path, seconds: int, report: Report, follow: Follow) -> None:
     is_draining = False
-    deadline = time.monotonic() + seconds + DRAIN_S + OVERTIME_S
+    started = time.monotonic()
+    deadline = started + seconds + DRAIN_S + OVERTIME_S
     while True:
         stack.check()
-        code = child.process.poll()
+        code = child.exit_code(WATCH_INTERVAL_S)
         if code is not None:
             break
         if time.monotonic() > deadline:
             raise StackError(f"locust did not end{tail(child.log)}")
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.process.wait(WATCH_INTERVAL_S)
         if not is_draining and any(timings.glob("run-*.json")):
             is_draining = True
             report("waiting for the requests under way")
         if figures := _progress(timings):
             follow(figures)
-    if code not in _EXIT_OK or not any(timings.glob("run-*.json")):
+    # Asked to end by somebody else, Locust ends in good order, but too early to be a result.
+    is_whole = time.monotonic() - started >= seconds and any(timings.glob("run-*.json"))
+    if code not in _EXIT_OK or not is_whole:
         raise PartDied(f"locust {describe_exit(code)}{tail(child.log)}")
 
 

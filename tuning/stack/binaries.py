@@ -95,14 +95,21 @@ def _copy_for(account: Account, package: Path) -> Path:
     version = _version([str(source / "bin" / "postgres"), "--version"])
     target = state_root() / "postgresql" / version
     if not target.is_dir():
-        state_root().mkdir(mode=0o755, parents=True, exist_ok=True)
         staging = target.with_name(f"{version}.{os.getpid()}")
-        shutil.copytree(source, staging / package.name / source.name, symlinks=True)
-        # The client programs find their library by this path relative to themselves.
-        libraries = package.with_name(f"{package.name}.libs")
-        if libraries.is_dir():
-            shutil.copytree(libraries, staging / libraries.name, symlinks=True)
-        staging.rename(target)
+        try:
+            shutil.copytree(source, staging / package.name / source.name, symlinks=True)
+            # The client programs find their library by this path relative to themselves.
+            libraries = package.with_name(f"{package.name}.libs")
+            if libraries.is_dir():
+                shutil.copytree(libraries, staging / libraries.name, symlinks=True)
+            for directory in (target.parent, staging, staging / package.name):
+                directory.chmod(0o755)
+            staging.rename(target)
+        except OSError as error:
+            if not target.is_dir():  # no other process was faster
+                raise StackError(f"PostgreSQL cannot be copied to {target}: {error}") from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     bin_directory = target / package.name / source.name / "bin"
     if not _reaches(account, bin_directory / "postgres"):
         raise StackError(f"user {account.name} cannot reach {target}: set HOTROW_STATE_DIR to a path that it can")

@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import shutil
 import signal
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from tuning.stack.accounts import Account
 from tuning.stack.binaries import PostgresBinaries
-from tuning.stack.children import Child, run, spawn
+from tuning.stack.children import PROBE_INTERVAL_S, STOP_TIMEOUT_S, Child, run, running_in, spawn
 from tuning.stack.errors import StackError
 from tuning.stack.ports import HOST
 from tuning.stack.secrets import Secrets, write_private
@@ -54,7 +56,7 @@ def start_primary(
         StackError: The directory belongs to another major version, or the server does not start.
     """
     if _has_data(server, binaries):
-        _refuse_running(server)
+        _require_unused(server)
     else:
         _initialise(server, binaries, account, secrets)
     return _start("primary", server, binaries, account, settings, secrets)
@@ -73,10 +75,9 @@ def start_replica(
         host=HOST, port=primary.port, user=REPLICATION_ROLE, password=secrets.replicator, application_name="replica"
     )
     if _has_data(server, binaries):
-        _refuse_running(server)
+        _require_unused(server)
     else:
-        server.data.parent.mkdir(parents=True, exist_ok=True)
-        account.own(server.data)
+        staging = _staging(server, account)
         with _superuser(primary, secrets) as connection:
             connection.execute(
                 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s",
@@ -86,7 +87,7 @@ def start_replica(
             [
                 str(binaries.directory / "pg_basebackup"),
                 f"--dbname={_without_password(source)}",
-                f"--pgdata={server.data}",
+                f"--pgdata={staging}",
                 "--wal-method=stream",
                 "--checkpoint=fast",
                 "--create-slot",
@@ -97,6 +98,7 @@ def start_replica(
             doing="copying the primary",
             env=_environment() | {"PGPASSWORD": secrets.replicator},
         )
+        staging.rename(server.data)
     (server.data / "standby.signal").touch()
     account.give(server.data / "standby.signal")
     streaming = {"primary_conninfo": source, "primary_slot_name": REPLICATION_SLOT, "hot_standby": "on"}
@@ -178,17 +180,37 @@ def _has_data(server: Server, binaries: PostgresBinaries) -> bool:
     return True
 
 
-def _refuse_running(server: Server) -> None:
-    """PostgreSQL itself takes over a stale postmaster.pid; a live one is another server's."""
+def _require_unused(server: Server) -> None:
+    """Let a server that is going go, refuse one that stays, and forget one that is gone.
+
+    PostgreSQL itself takes over a stale postmaster.pid, but not when another process of the user has
+    that number by now, as after a restart of the machine.
+
+    Raises:
+        StackError: A server runs on the data directory.
+    """
+    file = server.data / "postmaster.pid"
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while pids := running_in(server.data, "postgres"):
+        if not _is_going(file) or time.monotonic() > deadline:
+            raise StackError(f"a PostgreSQL server (pid {min(pids)}) already runs on {server.data}: end it first")
+        time.sleep(PROBE_INTERVAL_S)
     with contextlib.suppress(OSError, ValueError, IndexError):
-        pid = int((server.data / "postmaster.pid").read_text().splitlines()[0])
-        if Path(f"/proc/{pid}/cwd").resolve() == server.data:
-            raise StackError(f"a PostgreSQL server (pid {pid}) already runs on {server.data}: end it first")
+        if Path(f"/proc/{int(file.read_text().splitlines()[0])}").exists():
+            file.unlink()
+
+
+def _is_going(pid_file: Path) -> bool:
+    """Whether the server has begun to stop, or is gone and its processes have not noticed yet."""
+    try:
+        lines = pid_file.read_text().splitlines()
+        return "stopping" in lines[-1] or not Path(f"/proc/{lines[0]}").exists()
+    except (OSError, IndexError):
+        return True
 
 
 def _initialise(server: Server, binaries: PostgresBinaries, account: Account, secrets: Secrets) -> None:
-    server.data.parent.mkdir(parents=True, exist_ok=True)
-    account.own(server.data)
+    staging = _staging(server, account)
     password_file = server.data.with_name(f"{server.data.name}.password")
     write_private(password_file, secrets.superuser + "\n")
     account.give(password_file)
@@ -196,7 +218,7 @@ def _initialise(server: Server, binaries: PostgresBinaries, account: Account, se
         run(
             [
                 str(binaries.directory / "initdb"),
-                f"--pgdata={server.data}",
+                f"--pgdata={staging}",
                 f"--username={SUPERUSER}",
                 "--auth=scram-sha-256",
                 f"--pwfile={password_file}",
@@ -211,6 +233,16 @@ def _initialise(server: Server, binaries: PostgresBinaries, account: Account, se
         )
     finally:
         password_file.unlink()
+    staging.rename(server.data)
+
+
+def _staging(server: Server, account: Account) -> Path:
+    """An empty directory that becomes the data directory once it is whole: a stop leaves no half of one."""
+    staging = server.data.with_name(f"{server.data.name}.new")
+    if staging.exists():
+        shutil.rmtree(staging)
+    account.own(staging)
+    return staging
 
 
 def _start(

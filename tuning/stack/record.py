@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Any
 from tuning.stack.errors import StackError
 from tuning.stack.paths import InstancePaths
 from tuning.stack.secrets import write_private
+
+_LOCK_TRIES = 10
+_LOCK_INTERVAL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +66,22 @@ def exclusive(paths: InstancePaths) -> Iterator[None]:
         StackError: Another process holds it, or the state directory cannot be written.
     """
     try:
-        paths.root.mkdir(parents=True, exist_ok=True)
+        # The servers' user passes through these two, and reads nothing in them.
+        for directory in (paths.root.parent, paths.root):
+            if not directory.exists():
+                directory.mkdir(parents=True, exist_ok=True)
+                directory.chmod(0o711)
         descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StackError(f"{paths.root} cannot be used: {error.strerror}; set HOTROW_STATE_DIR") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _lock(descriptor):
             holder = read(paths.record)
             who = f" (pid {holder.pid})" if holder else ""
             raise StackError(
                 f"instance {paths.root.name} is running already{who}: "
                 f"`hotrow down --instance {paths.root.name}` ends it"
-            ) from None
+            )
         yield
     finally:
         os.close(descriptor)
@@ -88,9 +94,19 @@ def is_held(paths: InstancePaths) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
         os.close(descriptor)
+    return False
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock; one who asks :func:`is_held` has it for a moment, and is waited for."""
+    for _ in range(_LOCK_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(_LOCK_INTERVAL_S)
     return False

@@ -1,16 +1,20 @@
 """The local stack: its parts in the order in which they start, and one way to end them all."""
 
+import contextlib
 import importlib.util
 import shutil
+import time
 from collections.abc import Callable
 from importlib.metadata import version as package_version
 from pathlib import Path
 from types import TracebackType
 
+import psycopg
+
 from tuning.stack import binaries, pgbouncer, postgres, redis, web
 from tuning.stack.accounts import server_account
-from tuning.stack.children import Child
-from tuning.stack.errors import StackError
+from tuning.stack.children import PROBE_INTERVAL_S, Child, undisturbed
+from tuning.stack.errors import PartDied, StackError
 from tuning.stack.paths import InstancePaths
 from tuning.stack.ports import HOST, claim
 from tuning.stack.profiles import Profile
@@ -23,6 +27,9 @@ MIN_FREE_BYTES = 512 * 1024 * 1024
 # ((2 x cores) + 1 spindle, rounded up: HikariCP wiki, About Pool Sizing).
 POOL_SIZE = 8
 MAX_CLIENT_CONN = 1000
+
+# The kernel closes the sockets of a killed process this long before its parent can see the end.
+DEATH_NOTICE_S = 0.5
 
 PART_NAMES = ("primary", "replica", "pgbouncer", "redis", "web")
 Report = Callable[[str], None]
@@ -53,6 +60,7 @@ class Stack:
         self._seed = seed
         self._children: dict[str, Child] = {}
         self._parts: dict[str, Part] = {}
+        self._require_space()
         self._account = server_account()
         self._binaries = binaries.postgres(postgres_bin, self._account)
         self._pgbouncer = self._optional("pgbouncer", profile.has_pgbouncer, "the service uses its own pool alone")
@@ -60,7 +68,7 @@ class Stack:
         wanted = ports or {}
         if unknown := set(wanted) - set(PART_NAMES):
             raise StackError(f"there is no part {unknown.pop()}: --port takes one of {', '.join(PART_NAMES)}")
-        self._ports = {name: claim(name, wanted.get(name)) for name in PART_NAMES}
+        self._ports = claim(PART_NAMES, wanted)
 
     def start(self) -> None:
         """Start every part of the profile.
@@ -70,14 +78,18 @@ class Stack:
         """
         try:
             self._start()
-        except BaseException:
-            self.stop()
+        except BaseException as error:
+            try:
+                self._explain(error)
+            finally:
+                self.stop()
             raise
 
     def stop(self) -> None:
         """End every process, the last started first."""
-        while self._children:
-            self._children.popitem()[1].stop()
+        with undisturbed():
+            while self._children:
+                self._children.popitem()[1].stop()
 
     def check(self) -> None:
         """Raise :exc:`PartDied` if a process ended."""
@@ -91,8 +103,13 @@ class Stack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._report("stopping")
-        self.stop()
+        try:
+            # Neither a full disk nor a terminal that is gone keeps anything running.
+            with contextlib.suppress(OSError):
+                self._report("stopping")
+            self._explain(error)
+        finally:
+            self.stop()
 
     @property
     def parts(self) -> list[Part]:
@@ -146,8 +163,23 @@ class Stack:
         url = f"{self.direct} options='{unlimited}'"
         web.manage(list(arguments), {**self.service_env(), "DATABASE_URL": url, "CONNECTION_MODE": "per_request"})
 
+    def _explain(self, error: BaseException | None) -> None:
+        """Name the part whose end is behind an error, and put a database's error into words.
+
+        Raises:
+            PartDied: A part has ended.
+            StackError: The database, or PgBouncer, did not do what was asked.
+        """
+        if not isinstance(error, (StackError, OSError, psycopg.Error)) or isinstance(error, PartDied):
+            return
+        deadline = time.monotonic() + DEATH_NOTICE_S
+        while self._children and time.monotonic() < deadline:
+            self.check()
+            time.sleep(PROBE_INTERVAL_S)
+        if isinstance(error, psycopg.Error):
+            raise StackError(f"PostgreSQL: {str(error).strip() or type(error).__name__}") from error
+
     def _start(self) -> None:
-        self._require_space()
         self._secrets = load_or_make(self.paths.secrets)
         # The servers' user passes through these two, and reads nothing in them.
         for directory in (self.paths.root, self.paths.root / "data"):

@@ -10,13 +10,14 @@ import os
 import shutil
 import signal
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 from tuning.stack import record
+from tuning.stack.children import ENDING_SIGNALS
 from tuning.stack.errors import StackError
 from tuning.stack.paths import InstancePaths
 from tuning.stack.profiles import PROFILES, Profile
@@ -25,7 +26,6 @@ from tuning.stack.stack import Stack
 
 # How soon the end of a process is noticed.
 WATCH_INTERVAL_S = 0.2
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(BaseException):
@@ -36,20 +36,28 @@ class Stopped(BaseException):
 def ending_on_signals() -> Iterator[None]:
     """Turn Ctrl-C, a closed terminal and a kill into :exc:`Stopped`, once.
 
-    Further signals are ignored until everything has ended: a second Ctrl-C would leave orphans.
+    Further signals are held back for the rest of the process: a second Ctrl-C would leave orphans.
+    Under nohup the terminal may close.
     """
+    is_stopped = False
 
     def end(number: int, frame: FrameType | None) -> None:
-        for each in _ENDING:
-            signal.signal(each, signal.SIG_IGN)
-        raise Stopped(signal.Signals(number).name)
+        nonlocal is_stopped
+        # Held back, not ignored: Python complains aloud of a handler that changes under a signal.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+        if not is_stopped:
+            is_stopped = True
+            raise Stopped(signal.Signals(number).name)
 
-    before = {each: signal.signal(each, end) for each in _ENDING}
+    has_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    before = {each: signal.signal(each, end) for each in ENDING_SIGNALS if each is not signal.SIGHUP or not has_nohup}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)  # the caller may have held them back
     try:
         yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        if not is_stopped:
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
 
 @contextlib.contextmanager
@@ -87,6 +95,8 @@ def running(
             report(message)
 
         try:
+            # At once: whoever asks now must not be told the process of an earlier time.
+            record.write(paths.record, current)
             stack = Stack(paths, profile, postgres_bin=postgres_bin, ports=ports, report=step)
             with stack:
                 current = replace(current, state="ready", parts=stack.parts, notes=stack.notes)
@@ -99,6 +109,10 @@ def running(
         except StackError as error:
             current = replace(current, state="failed", parts=_ended(current.parts), message=str(error))
             raise
+        except OSError as error:
+            message = f"{error.filename or paths.root}: {error.strerror or error}"
+            current = replace(current, state="failed", parts=_ended(current.parts), message=message)
+            raise StackError(message) from error
         except BaseException as error:
             current = replace(current, state="failed", parts=_ended(current.parts), message=repr(error))
             raise
@@ -111,10 +125,9 @@ def running(
 
 def watch(stack: Stack) -> None:
     """Return never; raise when a process of the stack ends or a signal asks to stop."""
-    waiting = threading.Event()
     while True:
         stack.check()
-        waiting.wait(WATCH_INTERVAL_S)
+        time.sleep(WATCH_INTERVAL_S)
 
 
 def _ended(parts: list[Part]) -> list[Part]:

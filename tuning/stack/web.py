@@ -2,13 +2,11 @@
 
 import http.client
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tuning.stack.children import LOG_TAIL_LINES, Child, describe_exit, spawn
-from tuning.stack.errors import StackError
+from tuning.stack.children import Child, run, spawn
 from tuning.stack.ports import HOST
 
 
@@ -18,17 +16,7 @@ def manage(arguments: list[str], env: Mapping[str, str]) -> None:
     Raises:
         StackError: It failed; the message holds the end of its output.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "service.manage", *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=_environment(env),
-        check=False,
-    )
-    if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines()[-LOG_TAIL_LINES:]
-        raise StackError("\n  ".join([f"{' '.join(arguments)} {describe_exit(done.returncode)}:", *lines]))
+    run([sys.executable, "-m", "service.manage", *arguments], doing=" ".join(arguments), env=_environment(env))
 
 
 def start(log: Path, port: int, env: Mapping[str, str]) -> Child:
