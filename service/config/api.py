@@ -13,7 +13,7 @@ from service.accounts.hashing import TooManyLogins
 from service.catalog.api import router as catalog
 from service.db.sqlstates import is_transient, sqlstate
 from service.ops.problems import Problem, response
-from service.stock.api import availability
+from service.stock.api import availability, availability_of_many
 from service.stock.api import router as stock
 from service.stock.errors import StockError
 
@@ -24,6 +24,7 @@ api = NinjaAPI(title="hotrow", version="1", auth=BearerToken(), docs_url=None)
 api.add_router("/auth", accounts)
 api.add_router("/products", catalog)
 api.add_router("/products", availability)
+api.add_router("/availability", availability_of_many)
 api.add_router("/reservations", stock)
 
 

@@ -35,12 +35,22 @@ class ConnectionMode(StrEnum):
 
 class StrategyName(StrEnum):
     PESSIMISTIC = "pessimistic"
+    OPTIMISTIC = "optimistic"
+    CONDITIONAL = "conditional"
     FUNCTION = "function"
+    BATCHED = "batched"
 
 
 class Hasher(StrEnum):
     DJANGO = "django"
     ARGON2ID = "argon2id"
+
+
+class LateConfirm(StrEnum):
+    """What becomes of a payment for a hold that is over."""
+
+    REFUSE = "refuse"
+    REACQUIRE = "reacquire"
 
 
 class CacheBackend(StrEnum):
@@ -60,6 +70,8 @@ class Environment(BaseSettings):
     allowed_hosts: str = "127.0.0.1,localhost"
     database_url: SecretStr
     """A libpq connection URI or key-value string."""
+    lane_database_url: SecretStr | None = None
+    """Where batches go: a PgBouncer alias with a small pool. Without one, where all else goes."""
 
     strategy: StrategyName = StrategyName.FUNCTION
     connection_mode: ConnectionMode = ConnectionMode.POOL
@@ -72,6 +84,8 @@ class Environment(BaseSettings):
     redis_url: SecretStr | None = None
     access_token_ttl_s: int = Field(default=900, ge=60, le=3600)
     reservation_ttl_s: int = Field(default=900, ge=1, le=86_400)
+    payment_window_s: int = Field(default=1_800, ge=1, le=86_400)
+    late_confirm: LateConfirm = LateConfirm.REFUSE
 
     bind: str = "127.0.0.1:8000"
     worker_class: WorkerClass = WorkerClass.GEVENT
@@ -92,6 +106,8 @@ class Environment(BaseSettings):
                 "HOTROW_CONNECTION_MODE=persistent leaks connections under gevent, where every request "
                 "is a new greenlet: use pool or per_request, or HOTROW_WORKER_CLASS=gthread"
             )
+        if self.payment_window_s <= self.reservation_ttl_s:
+            raise ValueError("HOTROW_PAYMENT_WINDOW_S must be longer than HOTROW_RESERVATION_TTL_S: make it longer")
         if self.cache is CacheBackend.REDIS and self.redis_url is None:
             raise ValueError("HOTROW_CACHE=redis needs HOTROW_REDIS_URL")
         return self

@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.config.environment import CacheBackend, Hasher, environment
-from service.db.databases import database
+from service.db.databases import databases
 
 env = environment()
 
@@ -31,7 +31,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 
-DATABASES = {"default": database(env)}
+DATABASES = databases(env)
 
 _DJANGO_HASHER = "django.contrib.auth.hashers.PBKDF2PasswordHasher"
 _ARGON2ID_HASHER = "service.accounts.hashers.Argon2idPasswordHasher"

@@ -1,4 +1,4 @@
-"""Turn the environment into one entry of Django's ``DATABASES``."""
+"""Turn the environment into Django's ``DATABASES``."""
 
 from typing import Any
 
@@ -11,20 +11,31 @@ PERSISTENT_MAX_AGE_S = 600
 CONNECT_TIMEOUT_S = 10
 # Beyond this a request would wait longer than the pool's timeout: refuse it at once.
 WAITING_PER_CONNECTION = 100
+# Batches under way at a time in one process, and one to spare.
+LANE_POOL_SIZE = 3
 
 _DJANGO_NAMES = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
 
 
-def database(env: Environment) -> dict[str, Any]:
-    """Build the entry for the connection mode of ``env``.
+def databases(env: Environment) -> dict[str, dict[str, Any]]:
+    """Build ``DATABASES``: ``default``, and ``lane`` for the batches of the hot rows."""
+    lane = env.lane_database_url or env.database_url
+    return {
+        "default": database(env, env.database_url.get_secret_value(), env.pool_size),
+        "lane": database(env, lane.get_secret_value(), LANE_POOL_SIZE),
+    }
+
+
+def database(env: Environment, url: str, pool_size: int) -> dict[str, Any]:
+    """Build one entry for the connection mode of ``env``.
 
     Server-side cursors are off in every mode: PgBouncer may hand the next statement to another
     server connection.
 
     Raises:
-        psycopg.ProgrammingError: ``env.database_url`` is no libpq connection string.
+        psycopg.ProgrammingError: ``url`` is no libpq connection string.
     """
-    given = conninfo_to_dict(env.database_url.get_secret_value())
+    given = conninfo_to_dict(url)
     entry: dict[str, Any] = {
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0,
@@ -38,10 +49,10 @@ def database(env: Environment) -> dict[str, Any]:
         entry["CONN_MAX_AGE"] = PERSISTENT_MAX_AGE_S
     if env.connection_mode is ConnectionMode.POOL:
         options["pool"] = {
-            "min_size": min(2, env.pool_size),
-            "max_size": env.pool_size,
+            "min_size": min(2, pool_size),
+            "max_size": pool_size,
             "timeout": env.pool_timeout_s,
-            "max_waiting": WAITING_PER_CONNECTION * env.pool_size,
+            "max_waiting": WAITING_PER_CONNECTION * pool_size,
         }
     entry["OPTIONS"] = options
     return entry

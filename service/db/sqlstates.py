@@ -28,6 +28,16 @@ def sqlstate(error: BaseException) -> str | None:
     return state if isinstance(state, str) else None
 
 
+def is_connection_lost(error: BaseException) -> bool:
+    """Whether the statement may have been committed although its answer never came."""
+    state = sqlstate(error)
+    if state is None:
+        return type(error).__name__ == "OperationalError" and not isinstance(
+            error.__cause__, PoolTimeout | TooManyRequests
+        )
+    return state.startswith(_CONNECTION_CLASSES)
+
+
 def is_transient(error: DjangoDatabaseError) -> bool:
     """Whether the same request may succeed later: pool, pooler, lock, failover or overload."""
     if isinstance(error.__cause__, PoolTimeout | TooManyRequests):

@@ -9,12 +9,14 @@ from ninja import Field, Header, Path, Router, Schema
 
 from service.ops.problems import Problem
 from service.stock import availability as reads
-from service.stock import reservations
+from service.stock import orders, reservations
 
 router = Router(tags=["stock"])
 availability = Router(tags=["stock"])
+availability_of_many = Router(tags=["stock"])
 
 MAX_LINES = 100
+MAX_PRODUCTS = 100
 MAX_QUANTITY = 10_000
 MAX_KEY_LENGTH = 255
 MAX_BIGINT = 2**63 - 1
@@ -49,8 +51,41 @@ class ReservationOut(Schema):
 
 @availability.get("/{product_id}/availability", response=AvailabilityOut, summary="Free units of one product")
 def get_availability(request: HttpRequest, product_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)]) -> AvailabilityOut:
-    found = reads.availability(product_id)
+    found = reads.availability_of(product_id)
     return AvailabilityOut(product_id=found.product_id, available=found.available, version=found.version)
+
+
+class ProductsIn(Schema):
+    product_ids: list[Annotated[int, Field(ge=1, le=MAX_BIGINT)]] = Field(min_length=1, max_length=MAX_PRODUCTS)
+
+
+class OrderLineOut(Schema):
+    line: int
+    product_id: int
+    quantity: int
+    status: str
+    expires_at: datetime
+
+
+class OrderOut(Schema):
+    order_id: UUID
+    lines: list[OrderLineOut]
+
+
+class LinesIn(Schema):
+    lines: list[Annotated[int, Field(ge=1, le=MAX_LINES)]] | None = Field(default=None, min_length=1)
+
+
+class PaymentIn(LinesIn):
+    payment_ref: str = Field(min_length=1, max_length=255)
+
+
+@availability_of_many.post("", response=list[AvailabilityOut], summary="Free units of many products")
+def get_availability_of_many(request: HttpRequest, body: ProductsIn) -> list[AvailabilityOut]:
+    return [
+        AvailabilityOut(product_id=found.product_id, available=found.available, version=found.version)
+        for found in reads.availability(body.product_ids)
+    ]
 
 
 @router.post("", response={201: ReservationOut}, summary="Hold the units of a cart")
@@ -64,8 +99,7 @@ def create_reservation(
         raise Problem(400, "missing_idempotency_key", "Send an Idempotency-Key header of 1 to 255 characters.")
     if len(key) > MAX_KEY_LENGTH:
         raise Problem(400, "invalid_idempotency_key", "The Idempotency-Key header has more than 255 characters.")
-    user_id: int = request.auth  # type: ignore[attr-defined]  # set by BearerToken
-    held = reservations.reserve(user_id, key, [(line.product_id, line.quantity) for line in body.lines])
+    held = reservations.reserve(_user(request), key, [(line.product_id, line.quantity) for line in body.lines])
     if held.is_replay:
         response["Idempotency-Replayed"] = "true"
     return 201, ReservationOut(
@@ -73,3 +107,51 @@ def create_reservation(
         expires_at=held.expires_at,
         lines=[LineOut(product_id=product, quantity=quantity) for product, quantity in held.quantities.items()],
     )
+
+
+@router.get("/{order_id}", response=OrderOut, summary="One of the buyer's orders")
+def get_order(request: HttpRequest, order_id: UUID) -> OrderOut:
+    return _order(_user(request), order_id)
+
+
+@router.post("/{order_id}/payment", response=OrderOut, summary="Protect the holds while the buyer pays")
+def begin_payment(request: HttpRequest, order_id: UUID) -> OrderOut:
+    orders.begin_payment(_user(request), order_id)
+    return _order(_user(request), order_id)
+
+
+@router.post("/{order_id}/extend", response=OrderOut, summary="Give the holds more time")
+def extend(request: HttpRequest, order_id: UUID) -> OrderOut:
+    orders.extend(_user(request), order_id)
+    return _order(_user(request), order_id)
+
+
+@router.post("/{order_id}/confirm", response=OrderOut, summary="Sell the units against a payment")
+def confirm(request: HttpRequest, order_id: UUID, body: PaymentIn) -> OrderOut:
+    orders.confirm(_user(request), order_id, body.payment_ref, body.lines)
+    return _order(_user(request), order_id)
+
+
+@router.post("/{order_id}/release", response=OrderOut, summary="Give the units back")
+def release(request: HttpRequest, order_id: UUID, body: LinesIn) -> OrderOut:
+    orders.release(_user(request), order_id, body.lines)
+    return _order(_user(request), order_id)
+
+
+def _user(request: HttpRequest) -> int:
+    user_id: int = request.auth  # type: ignore[attr-defined]  # set by BearerToken
+    return user_id
+
+
+def _order(user_id: int, order_id: UUID) -> OrderOut:
+    lines = [
+        OrderLineOut(
+            line=each.line,
+            product_id=each.product_id,
+            quantity=each.quantity,
+            status=each.status,
+            expires_at=each.expires_at,
+        )
+        for each in orders.lines(user_id, order_id)
+    ]
+    return OrderOut(order_id=order_id, lines=lines)

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Max, Sum
-from django.db.models.functions import Greatest
+from django.db import connection
 
 from service.stock.errors import UnknownProduct
-from service.stock.models import ProductStock
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +16,23 @@ class Availability:
     version: int
 
 
-def availability(product_id: int) -> Availability:
-    """Sum up one product in one statement.
+def availability(product_ids: list[int]) -> list[Availability]:
+    """Sum up each product in one statement; a product that no warehouse knows is left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT product_id, available, version FROM stock_availability_v1(%s::bigint[]) ORDER BY product_id",
+            [product_ids],
+        )
+        return [Availability(*row) for row in cursor.fetchall()]
+
+
+def availability_of(product_id: int) -> Availability:
+    """Sum up one product.
 
     Raises:
         UnknownProduct: No warehouse has a stock record of it.
     """
-    row = ProductStock.objects.filter(product_id=product_id).aggregate(
-        available=Sum(Greatest("available", 0)), version=Sum("version"), newest=Max("id")
-    )
-    if row["newest"] is None:
+    found = availability([product_id])
+    if not found:
         raise UnknownProduct("The product does not exist.")
-    return Availability(product_id=product_id, available=row["available"], version=row["version"])
+    return found[0]

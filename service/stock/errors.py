@@ -50,6 +50,42 @@ class InactiveProduct(StockError):
     status = 409
 
 
+class UserLimit(StockError):
+    """The buyer holds or has bought as many units of a product as one buyer may."""
+
+    code = "user_limit"
+    status = 409
+
+
+class OrderNotFound(StockError):
+    """There is no such order, or it is another buyer's."""
+
+    code = "not_found"
+    status = 404
+
+
+class OrderState(StockError):
+    """The order is in a state that does not allow this; ``code`` is that state."""
+
+    status = 409
+
+    def __init__(self, outcome: str) -> None:
+        super().__init__(_ORDER_STATES[outcome])
+        self.code = outcome  # type: ignore[misc]  # one class for the states of one machine
+
+
+_ORDER_STATES = {
+    "held": "The order is held and not being paid for.",
+    "paying": "The order is being paid for.",
+    "confirmed": "The order was confirmed.",
+    "released": "The order was released.",
+    "expired": "The order's hold is over.",
+    "limit_reached": "The order was extended as often as an order may be.",
+    "duplicate_payment": "The order was paid for with another reference.",
+    "payment_ref_in_use": "The payment reference was used for another order.",
+}
+
+
 class Busy(StockError):
     """The stock was contended for longer than a caller should wait."""
 

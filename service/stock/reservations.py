@@ -56,6 +56,8 @@ def reserve(user_id: int, key: str, lines: list[tuple[int, int]]) -> Reservation
             )
         case Outcome.INSUFFICIENT:
             raise errors.InsufficientStock(result.available or {})
+        case Outcome.USER_LIMIT:
+            raise errors.UserLimit("One buyer may not have so many units of a product.")
         case Outcome.KEY_CONFLICT:
             raise errors.KeyConflict("This idempotency key was used before for another request.")
         case Outcome.UNKNOWN_PRODUCT:

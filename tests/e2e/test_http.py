@@ -159,5 +159,8 @@ def test_health_and_openapi_need_no_token(stack: Stack) -> None:
         "/api/auth/token",
         "/api/products",
         "/api/products/{product_id}/availability",
+        "/api/availability",
         "/api/reservations",
+        "/api/reservations/{order_id}",
+        *(f"/api/reservations/{{order_id}}/{verb}" for verb in ("payment", "extend", "confirm", "release")),
     }

@@ -8,7 +8,7 @@ import psycopg
 
 from tuning.observe.audit import INVARIANTS
 
-_CALL = "SELECT outcome, order_id, expires_at, available FROM reserve_stock_v1(%s, %s, %s, %s::bigint[], %s, %s)"
+_CALL = "SELECT outcome, order_id, expires_at, available FROM reserve_stock_v1(%s, %s, %s, %s::bigint[], %s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,13 @@ def call(
     user_id: int | None = 1,
     key: str | None = "",
     ttl_s: int | None = 900,
+    mode: str | None = "new",
     function: str = "reserve_stock_v1",
 ) -> Answer:
     """Call the reservation function as any client would; an empty key means a new one."""
     new_key = uuid.uuid4().hex if key == "" else key
     row = connection.execute(
-        _CALL.replace("reserve_stock_v1", function), [uuid.uuid4(), user_id, new_key, products, quantities, ttl_s]
+        _CALL.replace("reserve_stock_v1", function), [uuid.uuid4(), user_id, new_key, products, quantities, ttl_s, mode]
     ).fetchone()
     assert row is not None
     return Answer(*row)
@@ -44,15 +45,17 @@ class Shop:
     def __init__(self, connection: psycopg.Connection) -> None:
         self.connection = connection
 
-    def product(self, *units: int, is_active: bool = True) -> int:
+    def product(self, *units: int, is_active: bool = True, max_per_user: int | None = None) -> int:
         """A new product with so many units in each warehouse, in their order of priority."""
         sku = f"test-{uuid.uuid4().hex[:20]}"
         with self.connection.transaction():
             (product_id,) = self._one(
-                "INSERT INTO product (sku, name, price, category_id, is_active) VALUES (%s, %s, 1, 1, %s) RETURNING id",
+                "INSERT INTO product (sku, name, price, category_id, is_active, max_per_user)"
+                " VALUES (%s, %s, 1, 1, %s, %s) RETURNING id",
                 sku,
                 sku,
                 is_active,
+                max_per_user,
             )
             for warehouse_id, available in enumerate(units, start=1):
                 (stock_id,) = self._one(
@@ -78,6 +81,33 @@ class Shop:
             product_id,
         )
         return int(row[0]), int(row[1]), int(row[2])
+
+    def ask(self, function: str, *arguments: Any) -> Any:
+        """Call a function and return its outcome, or its only value."""
+        marks = ", ".join(["%s"] * len(arguments))
+        return self._one(f"SELECT * FROM {function}({marks})", *arguments)[0]
+
+    def events(self, product_or_order: int | uuid.UUID) -> list[str]:
+        column = "order_id" if isinstance(product_or_order, uuid.UUID) else "product_id"
+        rows = self.connection.execute(
+            f"SELECT event FROM stock_outbox WHERE {column} = %s ORDER BY id",  # type: ignore[arg-type]
+            [product_or_order],
+        )
+        return [row[0] for row in rows]
+
+    def make_due(self, order_id: uuid.UUID | None) -> None:
+        """Let an order's holds have ended a second ago."""
+        self.connection.execute(
+            "UPDATE stock_reservation SET created_at = created_at - interval '1 day',"
+            " expires_at = clock_timestamp() - interval '1 second' WHERE order_id = %s",
+            [order_id],
+        )
+
+    def statuses(self, order_id: uuid.UUID | None) -> list[str]:
+        rows = self.connection.execute(
+            "SELECT status FROM stock_reservation WHERE order_id = %s ORDER BY line", [order_id]
+        )
+        return [row[0] for row in rows]
 
     def reservations(self, product_id: int) -> int:
         (count,) = self._one(

@@ -66,11 +66,11 @@ def test_environment_does_not_show_secrets(monkeypatch: pytest.MonkeyPatch) -> N
 def test_mode_decides_age_and_pool(
     monkeypatch: pytest.MonkeyPatch, mode: str, worker_class: str, max_age: int, has_pool: bool
 ) -> None:
-    from service.db.databases import database
+    from service.db.databases import databases
 
     monkeypatch.setenv("HOTROW_CONNECTION_MODE", mode)
     monkeypatch.setenv("HOTROW_WORKER_CLASS", worker_class)
-    entry = database(read())  # type: ignore[arg-type]
+    entry = databases(read())["default"]  # type: ignore[arg-type]
     assert (entry["CONN_MAX_AGE"], "pool" in entry["OPTIONS"]) == (max_age, has_pool)
     assert entry["DISABLE_SERVER_SIDE_CURSORS"]
     assert (entry["NAME"], entry["USER"], entry["HOST"]) == ("d", "u", "127.0.0.1")

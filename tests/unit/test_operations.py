@@ -70,3 +70,12 @@ def test_operation_is_written_as_a_path(operation: Any) -> None:
     assert MigrationWriter.serialize is not None
     assert operation.path in text
     assert imports == {"import service.db.operations"}
+
+
+def test_every_function_for_callers_is_documented() -> None:
+    text = Path("docs/sql-api.md").read_text()
+    public = [
+        path.stem for path in FUNCTIONS if not path.stem.startswith("stock_") or path.stem == "stock_availability_v1"
+    ]
+    assert len(public) > 10
+    assert [name for name in public if f"`{name}(" not in text and f"{name}()" not in text] == []

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from tuning.cli import demo, stack
+from tuning.cli import demo, stack, verify
 from tuning.cli.console import fail
 from tuning.stack.errors import StackError
 from tuning.stack.supervisor import Stopped, ending_on_signals
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 stack.register(app)
 demo.register(app)
+verify.register(app)
 
 
 def main() -> None:

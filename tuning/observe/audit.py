@@ -23,7 +23,7 @@ INVARIANTS = {
                       s.available + s.held + s.sold)
           FROM product_stock AS s
           LEFT JOIN (SELECT product_stock_id, sum(delta_available) AS stocked
-                       FROM stock_transaction WHERE kind = 'restock' GROUP BY product_stock_id) AS l
+                       FROM stock_transaction WHERE kind IN ('restock', 'adjust') GROUP BY product_stock_id) AS l
             ON l.product_stock_id = s.id
          WHERE s.available + s.held + s.sold <> coalesce(l.stocked, 0)""",
     "held_equals_open_reservations": """
@@ -41,18 +41,37 @@ INVARIANTS = {
                        max(version) AS newest
                   FROM stock_transaction GROUP BY product_stock_id) AS l ON l.product_stock_id = s.id
          WHERE s.version <> l.changes OR l.versions <> l.changes OR l.newest <> s.version""",
-    "one_ledger_row_for_each_reservation": """
-        SELECT format('reservation %s of %s units: ledger rows %s over %s units', r.id, r.quantity, count(t.id),
-                      coalesce(sum(t.delta_held), 0))
+    "ledger_row_equals_its_reservations": """
+        SELECT format('ledger row %s of stock %s: %s units taken, %s in its reservations', t.id, t.product_stock_id,
+                      t.delta_held, coalesce(r.units, 0))
+          FROM stock_transaction AS t
+          LEFT JOIN (SELECT transaction_id, product_stock_id, sum(quantity) AS units FROM stock_reservation
+                      WHERE transaction_id IS NOT NULL GROUP BY transaction_id, product_stock_id) AS r
+            ON r.transaction_id = t.id AND r.product_stock_id = t.product_stock_id
+         WHERE t.kind = 'reserve' AND (t.reservation_id IS NULL OR r.units IS NOT NULL)
+           AND t.delta_held <> coalesce(r.units, 0)""",
+    "every_reservation_is_in_the_ledger": """
+        SELECT format('reservation %s of %s units is in no ledger row', r.id, r.quantity)
           FROM stock_reservation AS r
-          LEFT JOIN stock_transaction AS t ON t.reservation_id = r.id AND t.kind = 'reserve'
-         GROUP BY r.id HAVING count(t.id) <> 1 OR sum(t.delta_held) <> r.quantity""",
+         WHERE NOT EXISTS (SELECT FROM stock_transaction AS t
+                            WHERE t.kind = 'reserve' AND t.product_stock_id = r.product_stock_id
+                              AND (t.id = r.transaction_id
+                                   OR t.reservation_id = r.id AND t.delta_held = r.quantity))""",
 }
 
 _RESERVATIONS = """
     SELECT r.idempotency_key, s.product_id, sum(r.quantity)::bigint
       FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
      GROUP BY r.idempotency_key, s.product_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class InvariantResult:
+    """One invariant, the statement that checked it, and a sentence for each breach."""
+
+    invariant: str
+    statement: str
+    violations: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +91,29 @@ class Audit:
     unanswered: int
 
 
+def check(conninfo: str) -> list[InvariantResult]:
+    """Check every invariant in one read-only snapshot.
+
+    Raises:
+        psycopg.Error: The database does not answer, or has no stock tables.
+    """
+    with _snapshot(conninfo) as connection:
+        return [
+            InvariantResult(name, statement.strip(), [row[0] for row in connection.execute(statement)])
+            for name, statement in INVARIANTS.items()
+        ]
+
+
+def repair(conninfo: str) -> list[int]:
+    """Set drifted counters to what ledger and reservations say; returns the ids of their rows.
+
+    Raises:
+        psycopg.Error: The database does not answer, or the role is not the owner of the tables.
+    """
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        return [row[0] for row in connection.execute("SELECT repair_stock_v1()")]
+
+
 def audit(conninfo: str, acknowledged: dict[str, tuple[int, int]], unanswered: dict[str, tuple[int, int]]) -> Audit:
     """Check every invariant in one snapshot.
 
@@ -80,9 +122,7 @@ def audit(conninfo: str, acknowledged: dict[str, tuple[int, int]], unanswered: d
         acknowledged: Key to product id and quantity of each reservation that a client was told of.
         unanswered: The same of those whose answer never came: they may stand or not.
     """
-    with psycopg.connect(conninfo) as connection:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
+    with _snapshot(conninfo) as connection:
         violations = [
             Violation(name, row[0]) for name, statement in INVARIANTS.items() for row in connection.execute(statement)
         ]
@@ -100,3 +140,10 @@ def audit(conninfo: str, acknowledged: dict[str, tuple[int, int]], unanswered: d
         acknowledged=len(acknowledged),
         unanswered=len(unanswered),
     )
+
+
+def _snapshot(conninfo: str) -> psycopg.Connection:
+    connection = psycopg.connect(conninfo)
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+    return connection

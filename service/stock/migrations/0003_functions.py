@@ -1,4 +1,4 @@
-"""Create the SQL functions of this release."""
+"""Create the SQL functions of this release, and make the ledger append-only."""
 
 from typing import ClassVar
 
@@ -6,7 +6,41 @@ from django.db import migrations
 
 from service.db.operations import RunSQLFile
 
+FUNCTIONS = (
+    "adjust_stock",
+    "begin_payment",
+    "check_stock",
+    "confirm_reservation",
+    "expire_reservations",
+    "extend_reservation",
+    "join_waitlist",
+    "leave_waitlist",
+    "release_reservation",
+    "repair_stock",
+    "reserve_stock_many",
+    "reserve_stock",
+    "restock",
+    "stock_availability",
+    "stock_change",
+    "stock_decide",
+    "stock_free",
+    "stock_offer",
+    "stock_order_state",
+    "stock_plan",
+    "stock_reclaim",
+    "stock_refuse_change",
+    "stock_refusal",
+    "stock_supply",
+)
+
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [("stock", "0002_storage")]
-    operations: ClassVar = [RunSQLFile("functions/reserve_stock_v1.sql")]
+    operations: ClassVar = [
+        *(RunSQLFile(f"functions/{name}_v1.sql") for name in FUNCTIONS),
+        migrations.RunSQL(
+            "CREATE TRIGGER stock_transaction_is_final BEFORE UPDATE OR DELETE ON stock_transaction"
+            " FOR EACH ROW EXECUTE FUNCTION stock_refuse_change_v1()",
+            "DROP TRIGGER stock_transaction_is_final ON stock_transaction",
+        ),
+    ]

@@ -16,6 +16,7 @@ class Outcome(StrEnum):
     REPLAYED = "replayed"
     KEY_CONFLICT = "key_conflict"
     INSUFFICIENT = "insufficient"
+    USER_LIMIT = "user_limit"
     UNKNOWN_PRODUCT = "unknown_product"
     INACTIVE_PRODUCT = "inactive_product"
     BUSY = "busy"
@@ -37,10 +38,17 @@ class Request:
 
         The functions of ``sql/functions`` compute the same, so strategies can be switched online.
         """
+        if len(self.quantities) == 1:
+            ((product, quantity),) = self.quantities.items()
+            return _signed((product << 31 | quantity) & (2**64 - 1))
         products = ",".join(str(product) for product in self.quantities)
         quantities = ",".join(str(quantity) for quantity in self.quantities.values())
         digest = hashlib.sha256(f"{{{products}}}{{{quantities}}}".encode()).digest()
         return int.from_bytes(digest[:8], signed=True)
+
+
+def _signed(bits: int) -> int:
+    return bits - 2**64 if bits >= 2**63 else bits
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,34 @@
+-- expire_reservations_v1: end due holds and give their units back or on to those who wait.
+-- Locks:   due reservations that nobody else has locked, then all counters of their products in ascending id.
+-- Raises:  HR001 the limit is out of its range.
+-- Returns: how many reservations were expired; fewer than p_limit when none is left.
+-- Used by: the sweeper; any number of them may run. Any psql session may call it.
+CREATE FUNCTION public.expire_reservations_v1(p_limit integer DEFAULT 500)
+RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+AS $function$
+DECLARE
+    v_due bigint[];
+BEGIN
+    IF p_limit IS NULL OR p_limit NOT BETWEEN 1 AND 10000 THEN
+        RAISE EXCEPTION 'the limit is %; 1 to 10000 are allowed', p_limit USING ERRCODE = 'HR001';
+    END IF;
+    SELECT array_agg(due.id) INTO v_due
+      FROM (SELECT r.id FROM stock_reservation AS r
+             WHERE r.status IN ('held', 'paying') AND r.expires_at <= clock_timestamp()
+             ORDER BY r.expires_at LIMIT p_limit
+               FOR UPDATE SKIP LOCKED) AS due;
+    IF v_due IS NULL THEN
+        RETURN 0;
+    END IF;
+    PERFORM stock_offer_v1(stock_free_v1(v_due, 'expired', 'expire'));
+    INSERT INTO stock_outbox (event, order_id, payload)
+    SELECT 'expired', r.order_id, jsonb_build_object('user_id', min(r.user_id))
+      FROM stock_reservation AS r WHERE r.id = ANY (v_due) GROUP BY r.order_id;
+    RETURN cardinality(v_due);
+END
+$function$;
+REVOKE ALL ON FUNCTION public.expire_reservations_v1(integer) FROM PUBLIC;
