@@ -7,18 +7,11 @@ from django.db import Error as DjangoDatabaseError
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 LOCK_NOT_AVAILABLE = "55P03"
-UNIQUE_VIOLATION = "23505"
 INVALID_REQUEST = "HR001"
 """Raised by the functions of ``sql/functions`` for an argument out of its range."""
 
 _RETRY_LATER = {LOCK_NOT_AVAILABLE, "40001", "40P01", "57014", "25006", "53300"}
 _CONNECTION_CLASSES = ("08", "57P")
-
-
-class DatabaseUnavailable(Exception):
-    """The database cannot serve the request now; the same request may succeed later."""
-
-    retry_after_s = 1
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +91,6 @@ def run(
         if before is not None and after is not None:
             pool = {name: after[name] - before.get(name, 0) for name in after}
         return Rung(profile.name, load, checked, stack.parts, stack.notes, pool)
-
-
-def with_settings(profile: Profile, **service: str) -> Profile:
-    """The profile with some of the service's settings changed."""
-    return replace(profile, service={**profile.service, **service})
 
 
 def _load(stack: Stack, timings: Path, scenario: Scenario, seconds: int, report: Report, follow: Follow) -> None:
