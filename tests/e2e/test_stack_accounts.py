@@ -79,7 +79,9 @@ def ordinary(make_hotrow: Callable[..., Hotrow], state_directory: Path) -> Hotro
         paths = [str(ROOT), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
         env |= {"PYTHONPATH": os.pathsep.join(paths), "LD_LIBRARY_PATH": str(Path(python).parents[1] / "lib")}
         if not runs(python, env, become):
-            missing("a checkout that an ordinary user can read")
+            env["PYTHONPATH"] = os.pathsep.join(str(path) for path in copy_code(home))
+        if not runs(python, env, become):
+            missing("a Python that an ordinary user can run")
     return make_hotrow(state=home / "state", scratch=home / "scratch", python=python, env=env, options=become)
 
 
@@ -105,6 +107,15 @@ def copy_interpreter(target: Path) -> str:
     return str(target / "bin" / version)
 
 
+def copy_code(home: Path) -> list[Path]:
+    """Copy the checkout and its dependencies, which are below a private directory, to a readable one."""
+    for room in ("service", "tuning", "sql", "pgbouncer"):
+        shutil.copytree(ROOT / room, home / "checkout" / room)
+    packages = Path(sysconfig.get_path("purelib"))
+    shutil.copytree(packages, home / "packages", ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)
+    return [home / "checkout", home / "packages"]
+
+
 def test_ordinary_user_starts_and_ends_the_stack(ordinary: Hotrow) -> None:
     ordinary.up()
     code, status = ordinary.status()
@@ -114,6 +125,17 @@ def test_ordinary_user_starts_and_ends_the_stack(ordinary: Hotrow) -> None:
     assert ordinary.run("down").code == 0
     assert ordinary.running() == set()
     assert ordinary.status()[0] == 1
+
+
+def test_servers_reach_their_data_when_root_makes_private_directories(
+    make_hotrow: Callable[..., Hotrow], state_directory: Path
+) -> None:
+    """With the umask of a careful root, what hotrow makes is still passed through by the servers' user."""
+    hotrow = make_hotrow(state=state_directory / f"private-{uuid.uuid4().hex[:8]}")
+    command = hotrow.start("up", preexec=lambda: os.umask(0o077))
+    command.says("applying the migrations")
+    command.send(signal.SIGTERM)
+    command.wait()
 
 
 def test_up_copies_the_servers_where_their_user_cannot_reach_them(

@@ -153,7 +153,7 @@ class Ended:
         self.parts = {part["pid"] for part in record["parts"]}
         self.started = descendants(record["pid"])
         self.done = hotrow.run("down")
-        self.left = [*alive(self.started), *hotrow.running()]
+        self.left = [each for each in {*alive(self.started), *hotrow.running()} if each.pid != stranger.pid]
         self.is_stranger_spared = stranger.poll() is None
         self.status_code, self.status = hotrow.status()
 

@@ -1,5 +1,6 @@
 """Put the command groups together and turn errors into words and exit codes."""
 
+import os
 import sys
 
 import typer
@@ -37,6 +38,17 @@ def main() -> None:
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         sys.exit(1)
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """Print what is left; where the terminal is gone, keep Python from exiting with 120 for it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":
