@@ -4,6 +4,7 @@ import os
 import pty
 import shutil
 import signal
+import time
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.e2e.processes import Command, Hotrow, wait_until
 pytest_plugins = ["tests.e2e.instances"]
 
 INTERRUPTED = 130
+ENDED_WITHIN_S = 10
 READY = "Ctrl-C ends the stack."
 
 
@@ -34,6 +36,17 @@ def test_up_ends_everything_when_stopped_on_the_way(kept: Hotrow, number: signal
     command.send(number)
     assert_stopped(kept, command, number)
     assert kept.status()[1]["state"] == "stopped"
+
+
+def test_up_ends_soon_when_stopped_while_the_workers_start(kept: Hotrow) -> None:
+    """A worker that has not set up its signals yet loses the one that ends it."""
+    command = kept.start("up")
+    command.says("starting the service")
+    wait_until(lambda: sum("gunicorn" in each.command for each in kept.running()) >= 2, what="the first worker")
+    sent = time.monotonic()
+    command.send(signal.SIGTERM)
+    assert_stopped(kept, command, signal.SIGTERM)
+    assert time.monotonic() - sent < ENDED_WITHIN_S
 
 
 def test_up_works_after_it_was_stopped_while_the_primary_was_made(hotrow: Hotrow) -> None:

@@ -19,6 +19,8 @@ READY_TIMEOUT_S = 60.0
 # Between two looks at a server that is starting; its death is noticed at once.
 PROBE_INTERVAL_S = 0.05
 STOP_TIMEOUT_S = 15.0
+# gunicorn's workers lose a signal that comes while they start, and it would wait 20 s for them.
+REMINDER_INTERVAL_S = 2.0
 # A killed process is gone at once, unless the kernel is busy on its behalf.
 KILL_TIMEOUT_S = 5.0
 LOG_TAIL_LINES = 12
@@ -89,7 +91,10 @@ class Child:
         with undisturbed():
             if self.exit_code() is None:
                 self.process.send_signal(self.stop_signal)
-            if self.exit_code(STOP_TIMEOUT_S) is None:
+            deadline = time.monotonic() + STOP_TIMEOUT_S
+            while self.exit_code(REMINDER_INTERVAL_S) is None and time.monotonic() < deadline:
+                _signal_group(self.process.pid, self.stop_signal)
+            if self.exit_code() is None:
                 self.process.kill()
                 self.process.wait()
             _end_group(self.process.pid)
@@ -218,9 +223,13 @@ def _in_child(stop_signal: signal.Signals, mask: set[int]) -> Callable[[], None]
 
 def _end_group(group: int) -> None:
     """Kill what is left of a process group, and wait until it is gone."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
+    _signal_group(group, signal.SIGKILL)
     _await_none(lambda: [pid for pid in _pids() if _group(pid) == group], KILL_TIMEOUT_S)
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
 
 
 def _kill(pids: list[int]) -> None:
