@@ -50,11 +50,11 @@ def test_reservations_are_sorted_by_what_is_known(tmp_path: Path) -> None:
     assert load.total.failures == 1
 
 
-def test_rate_leaves_out_what_was_answered_after_the_end(tmp_path: Path) -> None:
+def test_rate_leaves_out_failures_and_what_was_answered_after_the_end(tmp_path: Path) -> None:
     (tmp_path / "run-1.json").write_text(json.dumps({"started": 0.0, "stopped": 10.0}))
-    (tmp_path / "requests-1.csv").write_text("a,1.0,1000000,1\na,9.5,400000,1\na,9.5,600000,1\n")
+    (tmp_path / "requests-1.csv").write_text("a,1.0,1000000,1\na,9.5,400000,1\na,9.5,600000,1\na,2.0,1000,0\n")
     load = results.read(tmp_path, "s")
-    assert (load.requests_per_s, load.total.count) == (0.2, 3)
+    assert (load.requests_per_s, load.total.count, load.total.failures) == (0.2, 4, 1)
 
 
 def test_figures_of_several_processes_are_joined(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ class LoadResult:
     """What a load run measured.
 
     ``seconds`` is the time from start to stop. Requests under way at the stop are waited for: their
-    times count, since leaving out the slowest would flatter, but the rate does not count them.
+    times count, since leaving out the slowest would flatter, but the rate does not count them, nor
+    those that failed.
     """
 
     scenario: str
@@ -87,7 +88,7 @@ def read(directory: Path, scenario: str) -> LoadResult:
         for tally in (tallies.setdefault(name, _Tally.empty()), total):
             tally.histogram.record_value(latency)
             tally.failures += is_ok == "0"
-        in_time += float(start) + latency / 1e6 <= stopped
+        in_time += is_ok == "1" and float(start) + latency / 1e6 <= stopped
     acknowledged: dict[str, tuple[int, int]] = {}
     unanswered: dict[str, tuple[int, int]] = {}
     for key, product_id, quantity, outcome in _rows(directory.glob("reservations-*.csv")):
