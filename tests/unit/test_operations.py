@@ -51,7 +51,7 @@ def test_index_operation_refuses_a_transaction() -> None:
 
     editor: Any = SimpleNamespace(connection=SimpleNamespace(in_atomic_block=True))
     with pytest.raises(NotSupportedError, match="atomic = False"):
-        CreateIndexFromFile("indexes/product_stock_product_id_idx.sql")._refuse_transaction(editor)
+        CreateIndexFromFile("indexes/stock_reservation_due_idx.sql")._refuse_transaction(editor)
 
 
 def test_read_names_the_files_that_there_are() -> None:

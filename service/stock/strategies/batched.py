@@ -7,6 +7,7 @@ from functools import cache
 from django.db import DatabaseError, connections
 from django.db import Error as AnyDatabaseError
 
+from service.config.environment import WorkerClass, environment
 from service.db.sqlstates import INVALID_REQUEST, is_connection_lost, sqlstate
 from service.stock.lane import Lane
 from service.stock.strategies import Outcome, Request, Result, function
@@ -20,8 +21,11 @@ _CALL = (
 
 
 def reserve(request: Request) -> Result:
-    """Reserve one product with whoever else reserves at the moment, or a cart on its own."""
-    if len(request.quantities) > 1:
+    """Reserve one product with whoever else reserves at the moment, or a cart on its own.
+
+    A sync worker has one request at a time: there is nobody to go with.
+    """
+    if len(request.quantities) > 1 or environment().worker_class is WorkerClass.SYNC:
         return function.reserve(request)
     return _lane(os.getpid()).reserve(request)
 
