@@ -1,4 +1,4 @@
-"""``batched``: calls of one product go through the lane as ``reserve_stock_many``; carts go alone."""
+"""``batched``: calls of one product go through the lane as ``reserve_stock_many``; the rest goes alone."""
 
 import os
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ _CALL = (
 
 
 def reserve(request: Request) -> Result:
-    """Reserve one product with whoever else reserves at the moment, or a cart on its own."""
-    if len(request.quantities) > 1:
+    """Reserve one product with whoever else reserves at the moment, or a cart, or a replacement, on its own."""
+    if len(request.quantities) > 1 or request.mode != "new":
         return function.reserve(request)
     return _lane(os.getpid()).reserve(request)
 
