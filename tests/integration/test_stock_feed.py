@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from tests import commands
 from tests.integration.shop import Shop, call
@@ -139,3 +140,34 @@ def test_missing_file_is_a_sentence(stack: Stack, tmp_path: Path) -> None:
     done = commands.run(stack, "stock_feed", str(tmp_path / "none.jsonl"))
     assert done.returncode == 1
     assert "none.jsonl cannot be read: No such file or directory" in done.stderr
+
+
+def test_line_after_a_lost_connection_is_applied_once(stack: Stack, shop: Shop) -> None:
+    product, name = shop.product(1), f"feed-{uuid.uuid4().hex[:12]}"
+    settings = {"DATABASE_URL": make_conninfo(stack.direct, application_name=name)}
+    process = commands.start(stack, "stock_feed", "-", "--json", settings=settings)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(json.dumps(delivery(product, 1)).encode() + b"\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["outcome"] == "applied"
+        cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = %s"
+        assert shop.connection.execute(cut, [name]).fetchone() != (0,)
+        out, err = process.communicate(json.dumps(delivery(product, 1)).encode(), timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, json.loads(out)["outcome"]) == (0, "applied")
+    assert b"database unavailable" in err
+    assert shop.counters(product) == (3, 0, 0)
+
+
+def test_feed_that_reaches_no_database_says_how_to_go_on(stack: Stack, shop: Shop) -> None:
+    nowhere = {"DATABASE_URL": make_conninfo(stack.direct, password="wrong"), "CONNECTION_MODE": "per_request"}
+    line = json.dumps(delivery(shop.product(1), 1)).encode()
+    done = commands.run(stack, "stock_feed", "-", stdin=line, settings=nowhere)
+    assert done.returncode == 1
+    assert "line 1: the database does not answer" in done.stderr
+    assert "Run the same file again" in done.stderr
+    assert "Traceback" not in done.stderr

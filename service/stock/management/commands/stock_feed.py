@@ -44,6 +44,8 @@ class Command(BaseCommand):
                     lines += 1
                     refused += report["outcome"] not in {Outcome.APPLIED, Outcome.REPLAYED}
                     self.stdout.write(json.dumps(report) if options["json"] else _sentence(report))
+                    # Whoever feeds through a pipe may wait for this answer before the next line.
+                    self.stdout.flush()
         finally:
             disconnect()
         if refused:
