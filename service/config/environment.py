@@ -72,6 +72,10 @@ class Environment(BaseSettings):
     secret_key: SecretStr
     jwt_key: SecretStr
     allowed_hosts: str = "127.0.0.1,localhost"
+    admin: bool = False
+    """Whether this process serves Django's admin at /admin/."""
+    admin_origins: str = ""
+    """Where a proxy shows the admin, such as https://staff.example.com; several with commas."""
     database_url: SecretStr
     """A libpq connection URI or key-value string."""
     lane_database_url: SecretStr | None = None

@@ -19,7 +19,8 @@ BEGIN
                               WHERE r.id = ANY (p_reservation_ids))
       ORDER BY s.id FOR NO KEY UPDATE;
     UPDATE stock_user_total AS t
-       SET units = t.units - freed.units
+       -- Units that were held before the product had a limit were never counted.
+       SET units = greatest(t.units - freed.units, 0)
       FROM (SELECT s.product_id, r.user_id, sum(r.quantity) AS units
               FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
              WHERE r.id = ANY (p_reservation_ids)

@@ -18,7 +18,7 @@ from tuning.stack.secrets import load_or_make
 
 INDEXES = {path.stem for path in Path("sql/indexes").glob("*.sql")}
 FUNCTIONS = {path.stem for path in Path("sql/functions").glob("*.sql")}
-APPLICATIONS = ("stock", "catalog", "accounts", "auth", "contenttypes")
+APPLICATIONS = ("admin", "sessions", "stock", "catalog", "accounts", "auth", "contenttypes")
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -1,4 +1,4 @@
-"""``batched``: calls of one product go through the lane as ``reserve_stock_many``; carts go alone."""
+"""``batched``: calls of one product go through the lane as ``reserve_stock_many``; the rest goes alone."""
 
 import os
 from collections.abc import Sequence
@@ -21,11 +21,12 @@ _CALL = (
 
 
 def reserve(request: Request) -> Result:
-    """Reserve one product with whoever else reserves at the moment, or a cart on its own.
+    """Reserve one product with whoever else reserves at the moment, or a cart, or a replacement, on its own.
 
     A sync worker has one request at a time: there is nobody to go with.
     """
-    if len(request.quantities) > 1 or environment().worker_class is WorkerClass.SYNC:
+    is_alone = len(request.quantities) > 1 or request.mode != "new"
+    if is_alone or environment().worker_class is WorkerClass.SYNC:
         return function.reserve(request)
     return _lane(os.getpid()).reserve(request)
 

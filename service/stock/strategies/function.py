@@ -4,7 +4,7 @@ from django.db import connection
 
 from service.stock.strategies import Outcome, Request, Result
 
-_CALL = "SELECT outcome, order_id, expires_at, available FROM reserve_stock_v1(%s, %s, %s, %s, %s, %s)"
+_CALL = "SELECT outcome, order_id, expires_at, available FROM reserve_stock_v1(%s, %s, %s, %s, %s, %s, %s)"
 
 
 def reserve(request: Request) -> Result:
@@ -20,6 +20,7 @@ def reserve(request: Request) -> Result:
                 products,
                 list(request.quantities.values()),
                 request.ttl_s,
+                request.mode,
             ],
         )
         outcome, order_id, expires_at, available = cursor.fetchone()
