@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest
 from ninja import Field, Router, Schema
+from ninja.errors import AuthenticationError
 from ninja.security import HttpBearer
 
 from service.accounts import tokens
@@ -30,6 +31,21 @@ class BearerToken(HttpBearer):
             return tokens.verify(token)
         except tokens.InvalidToken:
             return None
+
+
+def bearer(request: HttpRequest) -> int:
+    """The id of the user that the request's access token speaks for.
+
+    Raises:
+        AuthenticationError: There is none, or it is not valid.
+    """
+    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise AuthenticationError
+    try:
+        return tokens.verify(token)
+    except tokens.InvalidToken:
+        raise AuthenticationError from None
 
 
 @router.post("/token", response=TokenOut, auth=None, summary="Log in")

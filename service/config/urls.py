@@ -5,12 +5,14 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, path
 from django.views.generic import RedirectView
 
-from service.config.api import api
+from service.config.api import api, direct
 from service.ops.health import healthz, readyz
+from service.stock.reserve_api import create_reservation
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz),
     path("readyz", readyz),
+    path("api/reservations", direct(create_reservation)),
     path("api/", api.urls),
 ]
 if settings.HAS_ADMIN:

@@ -44,7 +44,7 @@ class Lane:
     """
 
     def __init__(
-        self, send: Send, *, in_flight: int = 2, batch_size: int = 1_000, waiting: int = 5_000, patience_s: float = 5.0
+        self, send: Send, *, in_flight: int = 1, batch_size: int = 1_000, waiting: int = 5_000, patience_s: float = 5.0
     ) -> None:
         self._send = send
         self._free = in_flight

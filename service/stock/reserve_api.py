@@ -85,7 +85,7 @@ def create_reservation(request: HttpRequest) -> HttpResponse:
         "expires_at": held.expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "lines": [{"product_id": product, "quantity": quantity} for product, quantity in held.quantities.items()],
     }
-    answer = HttpResponse(json.dumps(document), status=201, content_type="application/json")
+    answer = HttpResponse(json.dumps(document).encode(), status=201, content_type="application/json")
     if held.is_replay:
         answer["Idempotency-Replayed"] = "true"
     return answer

@@ -13,6 +13,8 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
+-- Planning anew for each batch's arrays costs more than a small batch itself (docs/adr/0012).
+SET plan_cache_mode = force_generic_plan
 AS $function$
 DECLARE
     -- Past this a batch holds its locks longer than it saves round trips.

@@ -10,6 +10,8 @@ RETURNS TABLE (request integer, outcome text, order_id uuid, expires_at timestam
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, public, pg_temp
+-- Planning anew for each batch's arrays costs more than a small batch itself (docs/adr/0012).
+SET plan_cache_mode = force_generic_plan
 AS $function$
 DECLARE
     c_max_reclaimed CONSTANT integer := 1000;

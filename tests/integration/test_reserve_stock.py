@@ -164,5 +164,5 @@ def test_public_may_not_execute_and_the_search_path_is_fixed(direct: psycopg.Con
         is_granted = (not name.startswith("stock_") and name not in OWNERS_OWN) or name == "stock_availability_v1"
         assert is_definer is is_granted, name
         if name not in INLINED:
-            assert settings == ["search_path=pg_catalog, public, pg_temp"], name
+            assert settings[0] == "search_path=pg_catalog, public, pg_temp", name
         assert not is_public, name
