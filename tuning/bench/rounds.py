@@ -35,9 +35,10 @@ def run(meter: Meter, cases: Sequence[Case], *, rounds: int, seconds: int, step:
         figures: Called with the row that is measured and how many are left.
     """
     rows = {case: Row(case, meter.protocol(case)) for case in cases}
-    if cases:
-        step("warming up")
-        meter.measure(cases[0], WARM_UP_S)
+    if not cases:
+        return []
+    step("warming up")
+    meter.measure(cases[0], WARM_UP_S)
     for number in range(rounds):
         step(f"round {number + 1} of {rounds}: {len(cases)} rows, {seconds} s each")
         for position, case in enumerate(rotated(cases, number, rounds), start=1):

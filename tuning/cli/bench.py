@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.table import Table
 
 from tuning.bench import growth, matrix, session
@@ -43,12 +44,10 @@ def sql(
     quick: Annotated[bool, typer.Option("--quick", help="A dozen rows, in less than two minutes.")] = False,
     refusal: Annotated[bool, typer.Option("--refusal", help="Also a sold-out product, where rows are chosen.")] = False,
     sustained: Annotated[int, typer.Option(min=0, help="Reserve so many units of one hot row in batches.")] = 0,
-    grow: Annotated[
-        bool, typer.Option("--growth", help="One call beside 10^4, 10^6 and 10^7 old reservations.")
-    ] = False,
+    grow: Annotated[bool, typer.Option("--growth", help="Beside 10^4, 10^6, 10^7 old ones.")] = False,
     rows: Annotated[list[int] | None, typer.Option(min=1_000, help="Other sizes for --growth; repeatable.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Where the time and the WAL of a batch go.")] = False,
-    overlap: Annotated[bool, typer.Option("--overlap", help="Batches over the same keys at a time.")] = False,
+    overlap: Annotated[bool, typer.Option("--overlap", help="Batches over the same keys.")] = False,
     with_matrix: Annotated[bool, typer.Option("--matrix", help="The matrix too, beside one of these four.")] = False,
     out_dir: Out = Path("results"),
     as_json: AsJson = False,
@@ -98,11 +97,12 @@ def sql(
 
 def _print_sql(found: dict[str, Any]) -> None:
     if found["rows"]:
-        table = Table(title="Reservations a second", title_justify="left", title_style="bold")
-        for position, title in enumerate(bench_sql.TITLES):
-            table.add_column(title, justify="right" if position else "left")
+        table = Table(title="Reservations a second", title_justify="left", box=box.SIMPLE, collapse_padding=True)
+        for position in bench_sql.CONSOLE:
+            table.add_column(bench_sql.TITLES[position], justify="left" if position < 3 else "right", no_wrap=True)
         for row in found["rows"]:
-            table.add_row(*bench_sql.row_cells(row))
+            cells = bench_sql.row_cells(row)
+            table.add_row(*(cells[position] for position in bench_sql.CONSOLE))
         out.print(table)
     for sentence in bench_sql.sentences(found):
         out.print(sentence, markup=False)

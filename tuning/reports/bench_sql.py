@@ -65,37 +65,24 @@ def violations(found: dict[str, Any]) -> int:
     return sum(len(each["violations"]) for each in found["audit"])
 
 
+TITLES = ("strategy", "where", "protocol", "clients", "min", "median", "max", "errors", "deadlocks")
+# What fits on 80 columns.
+CONSOLE = (0, 1, 3, 4, 5, 6, 7)
+
+
 def row_cells(row: dict[str, Any]) -> tuple[str, ...]:
-    """One line of the table."""
+    """One line of the table, under ``TITLES``."""
     rate = row["reservations_per_s"]
+    where = [each for each in (row["path"], row["scope"]) if each not in ("direct", "hot")] or ["hot"]
     return (
-        row["strategy"],
-        f"{row['clients']}",
-        f"{row['batch']:,}" if row["batch"] else "",
-        row["path"],
-        row["scope"],
-        row["synchronous_commit"],
+        f"{row['strategy']} {row['batch']:,}" if row["batch"] else row["strategy"],
+        ", ".join([*where, "commit off"] if row["synchronous_commit"] == "off" else where),
         row["protocol"],
+        f"{row['clients']}",
         *(f"{rate[name]:,.0f}" for name in ("min", "median", "max")),
         f"{row['errors']:,}",
         f"{row['deadlocks']:,}",
     )
-
-
-TITLES = (
-    "strategy",
-    "clients",
-    "batch",
-    "path",
-    "scope",
-    "sync",
-    "protocol",
-    "min",
-    "median",
-    "max",
-    "errors",
-    "deadlocks",
-)
 
 
 def sentences(found: dict[str, Any]) -> list[str]:
@@ -116,8 +103,9 @@ def sentences(found: dict[str, Any]) -> list[str]:
         lines += _sustained_sentences(found["sustained"])
     if each := found["overlap"]:
         lines.append(
-            f"Overlapping keys and products, {each['clients']} clients, {each['seconds']} s: about {each['requests']:,} "
-            f"requests, {each['reservations']:,} reservations, {each['deadlocks']} deadlocks, {each['errors']} errors."
+            f"Overlapping keys and products, {each['clients']} clients, {each['seconds']} s: about "
+            f"{each['requests']:,} requests, {each['reservations']:,} reservations, {each['deadlocks']} deadlocks, "
+            f"{each['errors']} errors."
         )
     if each := found["profile"]:
         wal = each["wal_bytes_per_reservation"]
@@ -137,8 +125,9 @@ def _growth_sentence(each: dict[str, Any]) -> str:
 
 def _sustained_sentences(each: dict[str, Any]) -> list[str]:
     whole = (
-        f"Sustained: {each['reservations']:,} reservations in {each['seconds']:,} s, {each['reservations_per_s']:,.0f}/s "
-        f"({_spread(each['slices'])} by slice), {each['clients']} clients, batches of {each['batch']:,}."
+        f"Sustained: {each['reservations']:,} reservations in {each['seconds']:,} s, "
+        f"{each['reservations_per_s']:,.0f}/s ({_spread(each['slices'])} by slice), {each['clients']} clients, "
+        f"batches of {each['batch']:,}."
     )
     cost = (
         f"Per reservation: {each['wal_bytes_per_reservation']:,} bytes of WAL, {each['blocks_hit_per_reservation']} "
@@ -154,8 +143,8 @@ def markdown(found: dict[str, Any]) -> str:
     machine = found["machine"]
     conditions = (
         f"{found['rounds']} interleaved rounds of {found['seconds']} s on {machine['cores']} cores of {machine['cpu']} "
-        f"with {machine['memory_bytes'] / 2**30:.0f} GiB, pgbench on the same machine. Reservations a second, counted in "
-        "the database."
+        f"with {machine['memory_bytes'] / 2**30:.0f} GiB, pgbench on the same machine. Reservations a second, counted "
+        "in the database."
     )
     lines = [
         "# Reservations in PostgreSQL, side by side",
@@ -175,9 +164,9 @@ def markdown(found: dict[str, Any]) -> str:
         lines.append("")
     lines += [line + "\n" for line in sentences(found)]
     lines += [
-        f"- {each['database']}: {each['invariant']}: {detail}"
+        f"- {each['database']}: {each['invariant']}: {breach}"
         for each in found["audit"]
-        for detail in each["violations"]
+        for breach in each["violations"]
     ]
     lines += [f"Note: {note}.\n" for note in found["notes"]]
     lines.append("Settings: " + ", ".join(f"{name} {value}" for name, value in found["settings"].items()) + ".")
