@@ -10,9 +10,9 @@ from tuning.bench.shop import Shop
 
 CLIENTS = 8
 PRODUCTS = 20
-BATCHES = 200
+BATCHES = 2_000
 SIZE = 200
-KEYS = 2_000
+KEYS = 20_000
 # Batches for each single call: both meet the same keys.
 WEIGHTS = {"overlap_batch": 3, "overlap_call": 1}
 
@@ -31,7 +31,7 @@ class Overlap:
 
 
 def run(rig: Rig, shop: Shop, seconds: int) -> Overlap:
-    """Let eight clients reserve out of the same 200 batches of 200, over 20 products and 20,000 keys."""
+    """Let eight clients reserve out of the same 2,000 batches of 200, over 20 products and 200,000 keys."""
     products = shop.products("overlap", PRODUCTS)
     with shop.connect() as connection:
         inputs.make_overlapping(connection, products, batches=BATCHES, size=SIZE, keys=KEYS)

@@ -11,11 +11,12 @@ from rich import box
 from rich.table import Table
 
 from tuning.bench import growth, matrix, session
+from tuning.bench import http as bench_over_http
 from tuning.bench.plan import Plan
 from tuning.bench.sustained import BATCH, CLIENTS
 from tuning.cli.console import Progress, err, fail, out, print_json
 from tuning.observe.machine import machine
-from tuning.reports import bench_sql
+from tuning.reports import bench_http, bench_sql
 from tuning.stack.errors import StackError
 
 PEERS = Path(".venv-peers")
@@ -44,8 +45,8 @@ def sql(
     quick: Annotated[bool, typer.Option("--quick", help="A dozen rows, in less than two minutes.")] = False,
     refusal: Annotated[bool, typer.Option("--refusal", help="Also a sold-out product, where rows are chosen.")] = False,
     sustained: Annotated[int, typer.Option(min=0, help="Reserve so many units of one hot row in batches.")] = 0,
-    grow: Annotated[bool, typer.Option("--growth", help="Beside 10^4, 10^6, 10^7 old ones.")] = False,
-    rows: Annotated[list[int] | None, typer.Option(min=1_000, help="Other sizes for --growth; repeatable.")] = None,
+    grow: Annotated[bool, typer.Option("--growth", help="Beside 10^4, 10^6, 10^7 old.")] = False,
+    rows: Annotated[list[int] | None, typer.Option(min=1_000, help="Other sizes for --growth.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Where the time and the WAL of a batch go.")] = False,
     overlap: Annotated[bool, typer.Option("--overlap", help="Batches over the same keys.")] = False,
     with_matrix: Annotated[bool, typer.Option("--matrix", help="The matrix too, beside one of these four.")] = False,
@@ -57,10 +58,10 @@ def sql(
     """Measure reservations in the database with pgbench, on a fresh instance; about 25 minutes.
 
     The matrix: each single-call strategy with 1, 4, 16 and 50 clients on one hot row; batches of 10 to 8,000; through
-    PgBouncer with 50 clients; over 1,000 products; synchronous_commit off; and a sold-out product. All rows are measured
-    once in each round, in rotated order. Any of --clients, --batch, --path and --scope replaces it by every combination
-    of what is given (else 4, 1000, direct, hot). --sustained, --growth, --profile and --overlap are measured instead of
-    the matrix.
+    PgBouncer with 50 clients; over 1,000 products; synchronous_commit off; and a sold-out product. All rows are
+    measured once in each round, in rotated order. Any of --clients, --batch, --path and --scope replaces it by every
+    combination of what is given (else 4, 1000, direct, hot). --sustained, --growth, --profile and --overlap are
+    measured instead of the matrix.
     """
     _require("--only", only, matrix.STRATEGIES)
     _require("--path", path, matrix.PATHS)
@@ -95,6 +96,40 @@ def sql(
         raise typer.Exit(1)
 
 
+@bench.command()
+def http(
+    strategy: Annotated[str, typer.Option(help="The service's way to reserve.")] = "batched",
+    connections: Annotated[list[int] | None, typer.Option(min=1, max=1_000, help="Default 50 and 200.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 3,
+    seconds: Annotated[int, typer.Option(min=1, help="Length of one measurement.")] = 8,
+    out_dir: Out = Path("results"),
+    as_json: AsJson = False,
+    postgres_bin: PostgresBin = None,
+    peers: Peers = PEERS,
+) -> None:
+    """Measure the whole service with wrk, and FastAPI with asyncpg on the same database; about 6 minutes.
+
+    An empty view, reservations of one hot product and of 1,000 products, each of both servers.
+    """
+    _require_writable(out_dir)
+    with Progress() as progress:
+        measured = bench_over_http.measure(
+            strategy,
+            connections or (50, 200),
+            rounds=rounds,
+            seconds=seconds,
+            postgres_bin=postgres_bin,
+            peers=peers,
+            step=progress.step,
+            figures=progress.figures,
+        )
+    found = bench_http.document(measured, machine(), rounds=rounds, seconds=seconds)
+    _publish(out_dir, "bench-http", found, bench_http.markdown(found), _print_http, as_json=as_json)
+    if broken := bench_http.violations(found):
+        fail(f"the audit found {broken} violations: see {out_dir / 'bench-http.md'}")
+        raise typer.Exit(1)
+
+
 def _print_sql(found: dict[str, Any]) -> None:
     if found["rows"]:
         table = Table(title="Reservations a second", title_justify="left", box=box.SIMPLE, collapse_padding=True)
@@ -106,6 +141,18 @@ def _print_sql(found: dict[str, Any]) -> None:
         out.print(table)
     for sentence in bench_sql.sentences(found):
         out.print(sentence, markup=False)
+
+
+def _print_http(found: dict[str, Any]) -> None:
+    table = Table(title="Requests a second", title_justify="left", box=box.SIMPLE, collapse_padding=True)
+    for position, title in enumerate(bench_http.TITLES):
+        table.add_column(title, justify="left" if position < 2 else "right", no_wrap=True)
+    for row in found["rows"]:
+        table.add_row(*bench_http.row_cells(row))
+    out.print(table)
+    for each in found["ratios"]:
+        out.print(bench_http.ratio_sentence(each), markup=False)
+    out.print(f"Audit: {len(found['audit'])} checks, {bench_http.violations(found)} violations.", markup=False)
 
 
 def _require(option: str, given: list[str] | None, known: tuple[str, ...]) -> None:

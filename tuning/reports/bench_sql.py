@@ -95,8 +95,9 @@ def sentences(found: dict[str, Any]) -> list[str]:
             lines.append(f"Sold out, {each['clients']} clients: {_spread(each['refusals_per_s'])} refusals/s{words}.")
         if locked := refusal["while_locked"]:
             lines.append(
-                f"A refusal while another session holds the row lock: p50 {locked['p50_ms']} ms, p99 "
-                f"{locked['p99_ms']} ms, at most {locked['max_ms']} ms; {locked['waited']} of {locked['calls']:,} waited."
+                f"A refusal while another session holds the row lock: p50 {locked['p50_ms']} ms, "
+                f"p99 {locked['p99_ms']} ms, at most {locked['max_ms']} ms; {locked['waited']} of {locked['calls']:,} "
+                "waited."
             )
     lines += [_growth_sentence(each) for each in (found["growth"] or {"sizes": []})["sizes"]]
     if found["sustained"]:
