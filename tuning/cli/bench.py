@@ -139,7 +139,7 @@ def _print_sql(found: dict[str, Any]) -> None:
             cells = bench_sql.row_cells(row)
             table.add_row(*(cells[position] for position in bench_sql.CONSOLE))
         out.print(table)
-    for sentence in bench_sql.sentences(found):
+    for sentence in (*bench_sql.ratio_sentences(found), *bench_sql.sentences(found)):
         out.print(sentence, markup=False)
 
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tuning.bench.figures import Spread, ratio
-from tuning.bench.matrix import Case
+from tuning.bench.matrix import MANY, Case
 from tuning.bench.plan import Measured
 from tuning.bench.rounds import Row
 from tuning.observe.machine import Machine
@@ -44,7 +44,7 @@ def ratios(rows: list[Row]) -> list[dict[str, Any]]:
         for name in BASELINES:
             wanted = [Case(name, case.clients, 0, case.path, case.scope, case.synchronous_commit)]
             if case.batch and case.scope == "hot":  # the target's: the best batch against a crowd of single calls
-                wanted.append(Case(name, 50, path=case.path, synchronous_commit=case.synchronous_commit))
+                wanted.append(Case(name, MANY, path=case.path, synchronous_commit=case.synchronous_commit))
             found += [
                 _ratio(row, by_case[other]) for other in dict.fromkeys(wanted) if other != case and other in by_case
             ]
@@ -56,8 +56,15 @@ def _ratio(row: Row, baseline: Row) -> dict[str, Any]:
     return {
         "of": row.case.title,
         "over": baseline.case.title,
+        "clients": baseline.case.clients,
         "ratio": asdict(spread) if spread else None,
     }
+
+
+def ratio_sentences(found: dict[str, Any]) -> list[str]:
+    """The ratios against a crowd of single calls, which the targets are about; the document has them all."""
+    crowd = [each for each in found["ratios"] if each["clients"] == MANY]
+    return [f"{each['of']} over {each['over']}: {_spread(each['ratio'], '{:.2f}')}." for each in crowd]
 
 
 def violations(found: dict[str, Any]) -> int:
