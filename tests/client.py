@@ -51,6 +51,10 @@ class Client:
         self._send("POST", path, json.dumps(body).encode(), headers or {})
         return self.receive()
 
+    def delete(self, path: str) -> Answer:
+        self._send("DELETE", path, None, {})
+        return self.receive()
+
     def reserve(self, product_id: int, quantity: int, key: str | None = None) -> Answer:
         self.send_reservation(product_id, quantity, key)
         return self.receive()

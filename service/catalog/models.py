@@ -13,6 +13,14 @@ class Category(models.Model):
         return self.name
 
 
+class StockMode(models.TextChoices):
+    """How the units of one product are counted (ADR 9)."""
+
+    COUNTER = "counter", "one counter for each warehouse"
+    BUCKETS = "buckets", "several counters for each warehouse"
+    UNITS = "units", "one row for each free unit"
+
+
 class Product(models.Model):
     sku = models.CharField(max_length=40, unique=True)
     name = models.CharField(max_length=200)
@@ -20,6 +28,14 @@ class Product(models.Model):
     category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="products")
     is_active = models.BooleanField(default=True)
     max_per_user = models.PositiveIntegerField(null=True, blank=True)
+    stock_mode = models.CharField(
+        max_length=10,
+        choices=StockMode.choices,
+        default=StockMode.COUNTER,
+        db_default=StockMode.COUNTER,
+        editable=False,
+        help_text="How its units are counted; set_stock_mode changes it.",
+    )
 
     class Meta:
         db_table = "product"

@@ -34,11 +34,15 @@ class ConnectionMode(StrEnum):
 
 
 class StrategyName(StrEnum):
+    """A module of service/stock/strategies; the report's, its variants, and the kit's."""
+
     PESSIMISTIC = "pessimistic"
     OPTIMISTIC = "optimistic"
     CONDITIONAL = "conditional"
     FUNCTION = "function"
     BATCHED = "batched"
+    BUCKETS = "buckets"
+    UNITS = "units"
 
 
 class Hasher(StrEnum):
@@ -68,12 +72,16 @@ class Environment(BaseSettings):
     secret_key: SecretStr
     jwt_key: SecretStr
     allowed_hosts: str = "127.0.0.1,localhost"
+    admin: bool = False
+    """Whether this process serves Django's admin at /admin/."""
+    admin_origins: str = ""
+    """Where a proxy shows the admin, such as https://staff.example.com; several with commas."""
     database_url: SecretStr
     """A libpq connection URI or key-value string."""
     lane_database_url: SecretStr | None = None
     """Where batches go: a PgBouncer alias with a small pool. Without one, where all else goes."""
 
-    strategy: StrategyName = StrategyName.FUNCTION
+    strategy: StrategyName = StrategyName.BATCHED
     connection_mode: ConnectionMode = ConnectionMode.POOL
     pool_size: int = Field(default=10, ge=1, le=200)
     """Connections of one process in mode ``pool``."""

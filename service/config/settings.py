@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from service.config import admin
 from service.config.environment import CacheBackend, Hasher, environment
 from service.db.databases import databases
 
@@ -11,17 +12,24 @@ DEBUG = env.debug
 SECRET_KEY = env.secret_key.get_secret_value()
 ALLOWED_HOSTS = [host.strip() for host in env.allowed_hosts.split(",") if host.strip()]
 
+HAS_ADMIN = env.admin
+
 INSTALLED_APPS = [
+    "service.ops.admin_app.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
     "service.accounts",
     "service.catalog",
     "service.stock",
 ]
-MIDDLEWARE = [
+API_MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
 ]
+MIDDLEWARE = admin.MIDDLEWARE if HAS_ADMIN else API_MIDDLEWARE
 APPEND_SLASH = False
 ROOT_URLCONF = "service.config.urls"
 WSGI_APPLICATION = "service.config.wsgi.application"
@@ -38,6 +46,26 @@ _ARGON2ID_HASHER = "service.accounts.hashers.Argon2idPasswordHasher"
 PASSWORD_HASHERS = (
     [_ARGON2ID_HASHER, _DJANGO_HASHER] if env.hasher is Hasher.ARGON2ID else [_DJANGO_HASHER, _ARGON2ID_HASHER]
 )
+
+# What follows, to the cache, is the admin's alone: the API keeps no session and takes no cookie.
+TEMPLATES = admin.TEMPLATES
+STATIC_URL = "/static/"
+# Straight from the packages: there is no step that collects files, and none that can be forgotten.
+WHITENOISE_USE_FINDERS = True
+# A browser sends these cookies over TLS, or to this machine, and nowhere but to the admin.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_AGE = 8 * 3600  # a working day
+CSRF_COOKIE_HTTPONLY = True
+CSRF_TRUSTED_ORIGINS = [origin.strip() for origin in env.admin_origins.split(",") if origin.strip()]
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+_VALIDATORS = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": f"{_VALIDATORS}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_VALIDATORS}.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": f"{_VALIDATORS}.CommonPasswordValidator"},
+]
 
 # A stalled Redis may cost a request this much; redis-py would wait 5 s for each call.
 REDIS_TIMEOUT_S = 0.2

@@ -1,9 +1,12 @@
 """Errors on the wire: RFC 9457 problem documents with a stable ``code``."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpResponse
+
+MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
@@ -20,6 +23,31 @@ class Problem(Exception):
         self.members = members
 
 
+# What every call with a body and a token can be answered with.
+_ANYWHERE = {401: ["invalid_token"], 422: ["invalid_request"], 503: ["busy"]}
+
+
+def documented(codes: Mapping[int, Sequence[str]]) -> dict[str, Any]:
+    """The part of an operation's OpenAPI that tells of its problem documents.
+
+    Args:
+        codes: The codes of each status; those that any call may be answered with are added.
+    """
+    every = {status: [*codes.get(status, []), *_ANYWHERE.get(status, [])] for status in sorted({*codes, *_ANYWHERE})}
+    return {"responses": {status: _response_schema(status, names) for status, names in every.items()}}
+
+
+def _response_schema(status: int, codes: list[str]) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "type": {"type": "string"},
+        "status": {"type": "integer", "const": status},
+        "code": {"type": "string", "enum": codes},
+        "detail": {"type": "string"},
+    }
+    schema = {"type": "object", "required": list(properties), "properties": properties}
+    return {"description": ", ".join(codes), "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
 def response(problem: Problem) -> HttpResponse:
     """Render a problem document, with Retry-After where a retry makes sense."""
     document = {
@@ -29,7 +57,7 @@ def response(problem: Problem) -> HttpResponse:
         "detail": problem.detail,
         **problem.members,
     }
-    answer = HttpResponse(json.dumps(document), status=problem.status, content_type="application/problem+json")
+    answer = HttpResponse(json.dumps(document), status=problem.status, content_type=MEDIA_TYPE)
     if problem.retry_after_s is not None:
         answer["Retry-After"] = str(problem.retry_after_s)
     if problem.status == 401:

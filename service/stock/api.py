@@ -7,9 +7,10 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, Header, Path, Router, Schema
 
-from service.ops.problems import Problem
+from service.ops.problems import Problem, documented
 from service.stock import availability as reads
 from service.stock import orders, reservations
+from service.stock.errors import ORDER_STATES
 
 router = Router(tags=["stock"])
 availability = Router(tags=["stock"])
@@ -20,6 +21,9 @@ MAX_PRODUCTS = 100
 MAX_QUANTITY = 10_000
 MAX_KEY_LENGTH = 255
 MAX_BIGINT = 2**63 - 1
+
+_OF_ORDER = documented({404: ["not_found"]})
+_OF_STATE = documented({404: ["not_found"], 409: list(ORDER_STATES)})
 
 
 class AvailabilityOut(Schema):
@@ -35,6 +39,9 @@ class LineIn(Schema):
 
 class ReservationIn(Schema):
     lines: list[LineIn] = Field(min_length=1, max_length=MAX_LINES)
+    mode: reservations.Mode = Field(
+        default="new", description="replace gives back the buyer's own holds of these products first."
+    )
 
 
 class LineOut(Schema):
@@ -49,7 +56,12 @@ class ReservationOut(Schema):
     lines: list[LineOut]
 
 
-@availability.get("/{product_id}/availability", response=AvailabilityOut, summary="Free units of one product")
+@availability.get(
+    "/{product_id}/availability",
+    response=AvailabilityOut,
+    summary="Free units of one product",
+    openapi_extra=documented({404: ["unknown_product"]}),
+)
 def get_availability(request: HttpRequest, product_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)]) -> AvailabilityOut:
     found = reads.availability_of(product_id)
     return AvailabilityOut(product_id=found.product_id, available=found.available, version=found.version)
@@ -88,7 +100,20 @@ def get_availability_of_many(request: HttpRequest, body: ProductsIn) -> list[Ava
     ]
 
 
-@router.post("", response={201: ReservationOut}, summary="Hold the units of a cart")
+@router.post(
+    "",
+    response={201: ReservationOut},
+    summary="Hold the units of a cart",
+    openapi_extra=documented(
+        {
+            400: ["missing_idempotency_key", "invalid_idempotency_key", "bad_request"],
+            404: ["unknown_product"],
+            409: ["insufficient", "inactive_product", "user_limit"],
+            422: ["key_conflict"],
+            501: ["mode_not_supported"],
+        }
+    ),
+)
 def create_reservation(
     request: HttpRequest,
     response: HttpResponse,
@@ -99,7 +124,8 @@ def create_reservation(
         raise Problem(400, "missing_idempotency_key", "Send an Idempotency-Key header of 1 to 255 characters.")
     if len(key) > MAX_KEY_LENGTH:
         raise Problem(400, "invalid_idempotency_key", "The Idempotency-Key header has more than 255 characters.")
-    held = reservations.reserve(_user(request), key, [(line.product_id, line.quantity) for line in body.lines])
+    lines = [(line.product_id, line.quantity) for line in body.lines]
+    held = reservations.reserve(user(request), key, lines, body.mode)
     if held.is_replay:
         response["Idempotency-Replayed"] = "true"
     return 201, ReservationOut(
@@ -109,36 +135,41 @@ def create_reservation(
     )
 
 
-@router.get("/{order_id}", response=OrderOut, summary="One of the buyer's orders")
+@router.get("/{order_id}", response=OrderOut, summary="One of the buyer's orders", openapi_extra=_OF_ORDER)
 def get_order(request: HttpRequest, order_id: UUID) -> OrderOut:
-    return _order(_user(request), order_id)
+    return _order(user(request), order_id)
 
 
-@router.post("/{order_id}/payment", response=OrderOut, summary="Protect the holds while the buyer pays")
+@router.post(
+    "/{order_id}/payment", response=OrderOut, summary="Protect the holds while the buyer pays", openapi_extra=_OF_STATE
+)
 def begin_payment(request: HttpRequest, order_id: UUID) -> OrderOut:
-    orders.begin_payment(_user(request), order_id)
-    return _order(_user(request), order_id)
+    orders.begin_payment(user(request), order_id)
+    return _order(user(request), order_id)
 
 
-@router.post("/{order_id}/extend", response=OrderOut, summary="Give the holds more time")
+@router.post("/{order_id}/extend", response=OrderOut, summary="Give the holds more time", openapi_extra=_OF_STATE)
 def extend(request: HttpRequest, order_id: UUID) -> OrderOut:
-    orders.extend(_user(request), order_id)
-    return _order(_user(request), order_id)
+    orders.extend(user(request), order_id)
+    return _order(user(request), order_id)
 
 
-@router.post("/{order_id}/confirm", response=OrderOut, summary="Sell the units against a payment")
+@router.post(
+    "/{order_id}/confirm", response=OrderOut, summary="Sell the units against a payment", openapi_extra=_OF_STATE
+)
 def confirm(request: HttpRequest, order_id: UUID, body: PaymentIn) -> OrderOut:
-    orders.confirm(_user(request), order_id, body.payment_ref, body.lines)
-    return _order(_user(request), order_id)
+    orders.confirm(user(request), order_id, body.payment_ref, body.lines)
+    return _order(user(request), order_id)
 
 
-@router.post("/{order_id}/release", response=OrderOut, summary="Give the units back")
+@router.post("/{order_id}/release", response=OrderOut, summary="Give the units back", openapi_extra=_OF_STATE)
 def release(request: HttpRequest, order_id: UUID, body: LinesIn) -> OrderOut:
-    orders.release(_user(request), order_id, body.lines)
-    return _order(_user(request), order_id)
+    orders.release(user(request), order_id, body.lines)
+    return _order(user(request), order_id)
 
 
-def _user(request: HttpRequest) -> int:
+def user(request: HttpRequest) -> int:
+    """The id of the buyer that the request's token speaks for."""
     user_id: int = request.auth  # type: ignore[attr-defined]  # set by BearerToken
     return user_id
 

@@ -57,6 +57,20 @@ class UserLimit(StockError):
     status = 409
 
 
+class ModeNotSupported(StockError):
+    """The configured strategy does not know this mode."""
+
+    code = "mode_not_supported"
+    status = 501
+
+
+class NotWaiting(StockError):
+    """The buyer has no place in the product's waiting list."""
+
+    code = "not_waiting"
+    status = 404
+
+
 class OrderNotFound(StockError):
     """There is no such order, or it is another buyer's."""
 
@@ -70,11 +84,11 @@ class OrderState(StockError):
     status = 409
 
     def __init__(self, outcome: str) -> None:
-        super().__init__(_ORDER_STATES[outcome])
+        super().__init__(ORDER_STATES[outcome])
         self.code = outcome  # type: ignore[misc]  # one class for the states of one machine
 
 
-_ORDER_STATES = {
+ORDER_STATES = {
     "held": "The order is held and not being paid for.",
     "paying": "The order is being paid for.",
     "confirmed": "The order was confirmed.",

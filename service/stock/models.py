@@ -28,25 +28,43 @@ class Warehouse(models.Model):
 
 
 class ProductStock(models.Model):
-    """The counters of one product in one warehouse: the hot row."""
+    """The counters of one product in one warehouse: the hot row.
+
+    ``bucket`` tells counters of the same product and warehouse apart; most have one, bucket 0.
+    """
 
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="stock", db_index=False)
     warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="stock", db_index=False)
+    bucket = models.SmallIntegerField(default=0, db_default=0)
     available = models.BigIntegerField(default=0, db_default=0)
     held = models.BigIntegerField(default=0, db_default=0)
     sold = models.BigIntegerField(default=0, db_default=0)
     version = models.BigIntegerField(default=0, db_default=0)
+    pooled = models.BigIntegerField(
+        default=0, db_default=0, help_text="Units that were ever put into stock_unit; never lowered."
+    )
     updated_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "product_stock"
         constraints = [
-            models.UniqueConstraint(fields=["product", "warehouse"], name="product_stock_product_warehouse_key"),
+            models.UniqueConstraint(
+                fields=["product", "warehouse", "bucket"], name="product_stock_product_warehouse_bucket_key"
+            ),
             models.CheckConstraint(
                 condition=Q(available__gte=0) & Q(held__gte=0) & Q(sold__gte=0),
                 name="product_stock_counters_not_negative",
             ),
         ]
+
+
+class StockUnit(models.Model):
+    """A free unit of a product that is counted by rows; a reservation that takes it deletes it."""
+
+    product_stock = models.ForeignKey(ProductStock, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False)
+
+    class Meta:
+        db_table = "stock_unit"
 
 
 class StockReservation(models.Model):
@@ -80,6 +98,9 @@ class StockReservation(models.Model):
         db_constraint=False,
         help_text="The ledger row that took the units; a batch shares one for each counter.",
     )
+    is_pooled = models.BooleanField(
+        default=False, db_default=False, help_text="Its units came from stock_unit and are held in no counter."
+    )
     payment_ref = models.CharField(max_length=255, null=True, blank=True)
     extensions = models.SmallIntegerField(default=0, db_default=0)
     expires_at = models.DateTimeField()
@@ -103,7 +124,10 @@ class StockReservation(models.Model):
 
 
 class StockTransaction(models.Model):
-    """The ledger: one row for each change of a counter, never changed."""
+    """The ledger: one row for each change of a counter, never changed.
+
+    A row without a version tells of units that were taken from ``stock_unit``; no counter changed.
+    """
 
     class Kind(models.TextChoices):
         RESTOCK = "restock"
@@ -112,6 +136,8 @@ class StockTransaction(models.Model):
         RELEASE = "release"
         EXPIRE = "expire"
         CONFIRM = "confirm"
+        MOVE = "move"
+        POOL = "pool"
         REPAIR = "repair"
 
     product_stock = models.ForeignKey(
@@ -129,7 +155,7 @@ class StockTransaction(models.Model):
     delta_available = models.BigIntegerField()
     delta_held = models.BigIntegerField()
     delta_sold = models.BigIntegerField()
-    version = models.BigIntegerField(help_text="The version that the counter had after the change.")
+    version = models.BigIntegerField(null=True, help_text="The version that the counter had after the change.")
     feed_key = models.CharField(
         max_length=255, null=True, help_text="Of a restock or an adjustment: one key, one change."
     )

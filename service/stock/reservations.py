@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Literal
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -10,6 +11,8 @@ from uuid_utils.compat import uuid7
 from service.config.environment import environment
 from service.stock import errors
 from service.stock.strategies import Outcome, Request, Strategy, strategy
+
+Mode = Literal["new", "replace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +25,14 @@ class Reservation:
     is_replay: bool
 
 
-def reserve(user_id: int, key: str, lines: list[tuple[int, int]]) -> Reservation:
+def reserve(user_id: int, key: str, lines: list[tuple[int, int]], mode: Mode = "new") -> Reservation:
     """Hold the units of a cart, all of them or none.
 
     Args:
         user_id: The buyer.
         key: The buyer's idempotency key, 1 to 255 characters: one key, one reservation.
         lines: Product id and quantity; lines of one product are added up.
+        mode: ``replace`` gives back the buyer's own holds of these products first, in the same statement.
 
     Raises:
         StockError: One of the classes of :mod:`service.stock.errors`; nothing was written.
@@ -42,6 +46,7 @@ def reserve(user_id: int, key: str, lines: list[tuple[int, int]]) -> Reservation
         key=key,
         quantities=quantities,
         ttl_s=environment().reservation_ttl_s,
+        mode=mode,
     )
     result = _strategy()(request)
     match result.outcome:

@@ -17,9 +17,9 @@ AS $function$
       FROM product_stock AS s
       LEFT JOIN (SELECT t.product_stock_id, sum(t.delta_available)::bigint AS available,
                         sum(t.delta_held)::bigint AS held, sum(t.delta_sold)::bigint AS sold, count(*) AS changes
-                   FROM stock_transaction AS t GROUP BY t.product_stock_id) AS l ON l.product_stock_id = s.id
+                   FROM stock_transaction AS t WHERE t.version IS NOT NULL GROUP BY t.product_stock_id) AS l ON l.product_stock_id = s.id
       LEFT JOIN (SELECT o.product_stock_id, sum(o.quantity)::bigint AS units FROM stock_reservation AS o
-                  WHERE o.status IN ('held', 'paying') GROUP BY o.product_stock_id) AS r ON r.product_stock_id = s.id
+                  WHERE o.status IN ('held', 'paying') AND NOT o.is_pooled GROUP BY o.product_stock_id) AS r ON r.product_stock_id = s.id
      WHERE (s.available, s.held, s.sold) <> (coalesce(l.available, 0), coalesce(l.held, 0), coalesce(l.sold, 0))
         OR s.held <> coalesce(r.units, 0) OR s.version <> coalesce(l.changes, 0)
 $function$;

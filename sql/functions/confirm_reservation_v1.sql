@@ -46,10 +46,7 @@ BEGIN
       WHERE s.product_id IN (SELECT o.product_id FROM stock_reservation AS r
                                JOIN product_stock AS o ON o.id = r.product_stock_id WHERE r.order_id = p_order_id)
       ORDER BY s.id FOR NO KEY UPDATE;
-    -- A line that was swept has no units any more; all of them must be there again, or none is taken.
-    IF EXISTS (SELECT FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
-                WHERE r.order_id = p_order_id AND r.status = 'expired' AND (p_lines IS NULL OR r.line = ANY (p_lines))
-                GROUP BY s.id HAVING sum(r.quantity) > s.available) THEN
+    IF NOT stock_reacquire_v1(p_order_id, p_lines) THEN
         DELETE FROM stock_payment AS p
          WHERE p.payment_ref = p_payment_ref
            AND NOT EXISTS (SELECT FROM stock_reservation AS r WHERE r.payment_ref = p_payment_ref);
@@ -57,18 +54,13 @@ BEGIN
         RETURN;
     END IF;
     FOR v_line IN
-        SELECT r.id, r.product_stock_id, r.quantity, r.status, r.user_id, s.product_id
-          FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
-         WHERE r.order_id = p_order_id AND r.status IN ('held', 'paying', 'expired')
+        SELECT r.id, r.product_stock_id, r.quantity, CASE WHEN r.is_pooled THEN 0 ELSE r.quantity END AS held
+          FROM stock_reservation AS r
+         WHERE r.order_id = p_order_id AND r.status IN ('held', 'paying')
            AND (p_lines IS NULL OR r.line = ANY (p_lines))
          ORDER BY r.product_stock_id, r.id
     LOOP
-        IF v_line.status = 'expired' THEN
-            PERFORM stock_change_v1(v_line.product_stock_id, 'reserve', v_line.id, -v_line.quantity, v_line.quantity, 0);
-            UPDATE stock_user_total AS t SET units = t.units + v_line.quantity
-             WHERE t.product_id = v_line.product_id AND t.user_id = v_line.user_id;
-        END IF;
-        PERFORM stock_change_v1(v_line.product_stock_id, 'confirm', v_line.id, 0, -v_line.quantity, v_line.quantity);
+        PERFORM stock_change_v1(v_line.product_stock_id, 'confirm', v_line.id, 0, -v_line.held, v_line.quantity);
         UPDATE stock_reservation AS r
            SET status = 'confirmed', payment_ref = p_payment_ref, updated_at = clock_timestamp()
          WHERE r.id = v_line.id;

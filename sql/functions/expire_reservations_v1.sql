@@ -25,9 +25,6 @@ BEGIN
         RETURN 0;
     END IF;
     PERFORM stock_offer_v1(stock_free_v1(v_due, 'expired', 'expire'));
-    INSERT INTO stock_outbox (event, order_id, payload)
-    SELECT 'expired', r.order_id, jsonb_build_object('user_id', min(r.user_id))
-      FROM stock_reservation AS r WHERE r.id = ANY (v_due) GROUP BY r.order_id;
     RETURN cardinality(v_due);
 END
 $function$;

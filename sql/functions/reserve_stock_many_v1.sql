@@ -87,6 +87,8 @@ BEGIN
             IF v_changed <> cardinality(v_stock_ids) THEN
                 RAISE EXCEPTION 'sold out meanwhile' USING ERRCODE = 'HR900';
             END IF;
+            PERFORM stock_tell_sold_out_v1(array_agg(s.product_id)) FROM product_stock AS s
+              WHERE s.id = ANY (v_stock_ids) AND s.available = 0 HAVING count(*) > 0;
             IF v_granted_at - v_asked_at > c_visible_wait THEN
                 UPDATE stock_reservation AS r
                    SET created_at = v_granted_at, updated_at = v_granted_at, expires_at = v_granted_at + v_ttl

@@ -1,11 +1,11 @@
 -- reserve_stock_v1: hold units of one or more products until p_ttl_s seconds after the grant, all of them or none.
--- Locks:   one product_stock row for one product; else all rows of the cart's products, in ascending id, and then the
---          buyer's totals of products that have a limit.
--- Raises:  HR001 an argument out of its range; 55P03 a row stayed locked for lock_timeout.
+-- Locks:   one product_stock row for one product, or none but free rows of stock_unit where its units are rows; else all
+--          counters of the cart's products, in ascending id, and then the buyer's totals of products that have a limit.
+-- Raises:  HR001 an argument out of its range.
 -- Returns: outcome reserved, replayed (same key, same cart: order_id and expires_at of the first call), key_conflict,
 --          insufficient (available: free units, in the order of the product ids), user_limit, unknown_product,
---          inactive_product, or busy (call again, nothing was written). Mode replace first gives back the buyer's own
---          holds of these products.
+--          inactive_product, or busy (a row stayed locked for lock_timeout; nothing was written, call again). Mode
+--          replace first gives back the buyer's own holds of these products.
 -- Used by: service/stock/strategies/function.py. Any psql session may call it.
 CREATE FUNCTION public.reserve_stock_v1(
     p_order_id uuid,
@@ -28,8 +28,6 @@ AS $function$
 DECLARE
     -- A cart longer than this is a mistake or an attack: each line is a row lock.
     c_max_lines CONSTANT integer := 100;
-    -- A call pays for the due holds that it needs, and not for a sweeper that has stopped.
-    c_max_reclaimed CONSTANT integer := 100;
     -- Waiting longer than this for the row lock would visibly eat into the hold's lifetime.
     c_visible_wait CONSTANT interval := interval '50 milliseconds';
     v_products bigint[];
@@ -41,11 +39,12 @@ DECLARE
     v_stock_id bigint;
     v_version bigint;
     v_is_simple boolean;
+    v_is_pooled boolean;
+    v_has_lost boolean := false;
+    v_is_last boolean;
+    v_units bigint[];
     v_transaction_id bigint;
     v_reservation_id bigint;
-    v_replaced bigint[];
-    v_line record;
-    v_position integer := 0;
     v_previous record;
 BEGIN
     IF p_order_id IS NULL OR p_user_id IS NULL OR p_key IS NULL OR p_ttl_s IS NULL OR p_mode IS NULL
@@ -85,8 +84,8 @@ BEGIN
         ELSE ('x' || left(encode(sha256(convert_to(v_products::text || v_quantities::text, 'UTF8')), 'hex'), 16))
             ::bit(64)::bigint END;
 
-    -- The second round is for a call that lost the race for its key to a call with the same key.
-    FOR v_round IN 1..2 LOOP
+    -- A second round is for a call that lost a race: for its key, or for the last units of the counter it chose.
+    FOR v_round IN 1..3 LOOP
         SELECT r.order_id, r.request_hash, r.expires_at INTO v_previous
           FROM stock_reservation AS r
          WHERE r.user_id = p_user_id AND hashtextextended(r.idempotency_key, 0) = hashtextextended(p_key, 0)
@@ -102,120 +101,104 @@ BEGIN
             RETURN;
         END IF;
 
-        -- The first warehouse, by priority, that has enough of the first product.
-        SELECT s.id, cardinality(v_products) = 1 AND p_mode = 'new' AND p.max_per_user IS NULL
-                     AND NOT EXISTS (SELECT FROM stock_waitlist AS w WHERE w.product_id = v_products[1])
-          INTO v_stock_id, v_is_simple
+        -- The first warehouse, by priority, that has enough of the first product; any of its buckets.
+        SELECT s.id,
+               cardinality(v_products) = 1 AND p_mode = 'new' AND p.max_per_user IS NULL AND p.is_active
+               AND CASE WHEN p.stock_mode = 'units' THEN EXISTS (SELECT FROM stock_unit AS u WHERE u.product_stock_id = s.id)
+                        ELSE s.available >= v_quantities[1] END
+               AND NOT EXISTS (SELECT FROM stock_waitlist AS w WHERE w.product_id = v_products[1]),
+               p.stock_mode = 'units'
+          INTO v_stock_id, v_is_simple, v_is_pooled
           FROM product_stock AS s
           JOIN warehouse AS w ON w.id = s.warehouse_id
           JOIN product AS p ON p.id = s.product_id
-         WHERE s.product_id = v_products[1] AND s.available >= v_quantities[1] AND p.is_active
-         ORDER BY w.priority, s.id
+         WHERE s.product_id = v_products[1]
+         ORDER BY CASE WHEN p.stock_mode = 'units' THEN EXISTS (SELECT FROM stock_unit AS u WHERE u.product_stock_id = s.id)
+                       ELSE s.available >= v_quantities[1] END DESC,
+                  w.priority, CASE WHEN p.stock_mode = 'buckets' THEN random() END, s.id
          LIMIT 1;
-        IF NOT coalesce(v_is_simple, false) THEN
+        v_is_simple := coalesce(v_is_simple, false) AND NOT v_has_lost;
+        v_is_pooled := v_is_simple AND v_is_pooled;
+        IF NOT v_is_simple THEN
             -- Refuse without a lock what cannot be had, due holds and the buyer's own included.
             SELECT refusal.outcome, refusal.available INTO outcome, available
               FROM stock_refusal_v1(p_user_id, p_product_ids, v_products, v_quantities, p_mode) AS refusal;
             IF outcome IS NOT NULL THEN
                 RETURN;
             END IF;
-            SELECT s.id INTO v_stock_id FROM product_stock AS s WHERE s.product_id = v_products[1] LIMIT 1;
         END IF;
 
-        -- The key first: a call with the same key waits here, where nobody waits for it.
-        v_transaction_id := nextval('public.stock_transaction_id_seq');
-        INSERT INTO stock_reservation AS r
-            (order_id, line, user_id, product_stock_id, quantity, status, idempotency_key, request_hash,
-             transaction_id, expires_at, created_at, updated_at)
-        VALUES (p_order_id, 1, p_user_id, v_stock_id, v_quantities[1], 'held', p_key, v_hash,
-                v_transaction_id, v_asked_at + v_ttl, v_asked_at, v_asked_at)
-            ON CONFLICT (user_id, hashtextextended(idempotency_key, 0), line) DO NOTHING
-        RETURNING r.id INTO v_reservation_id;
-        CONTINUE WHEN NOT FOUND;
+        BEGIN
+            -- The key first: a call with the same key waits here, where nobody waits for it.
+            v_transaction_id := nextval('public.stock_transaction_id_seq');
+            INSERT INTO stock_reservation AS r
+                (order_id, line, user_id, product_stock_id, quantity, status, idempotency_key, request_hash,
+                 transaction_id, is_pooled, expires_at, created_at, updated_at)
+            VALUES (p_order_id, 1, p_user_id, v_stock_id, v_quantities[1], 'held', p_key, v_hash,
+                    v_transaction_id, v_is_pooled, v_asked_at + v_ttl, v_asked_at, v_asked_at)
+                ON CONFLICT (user_id, hashtextextended(idempotency_key, 0), line) DO NOTHING
+            RETURNING r.id INTO v_reservation_id;
+            CONTINUE WHEN NOT FOUND;
 
-        IF v_is_simple THEN
-            UPDATE product_stock AS s
-               SET available = s.available - v_quantities[1], held = s.held + v_quantities[1],
-                   version = s.version + 1, updated_at = clock_timestamp()
-             WHERE s.id = v_stock_id AND s.available >= v_quantities[1]
-            RETURNING s.version INTO v_version;
-            IF NOT FOUND THEN
-                DELETE FROM stock_reservation AS r WHERE r.id = v_reservation_id;
-                SELECT coalesce(refusal.outcome, 'busy'), refusal.available INTO outcome, available
-                  FROM stock_refusal_v1(p_user_id, p_product_ids, v_products, v_quantities, p_mode) AS refusal;
-                RETURN;
-            END IF;
-            -- Not updated_at: the UPDATE computed it before it waited for the lock.
-            v_granted_at := clock_timestamp();
-            INSERT INTO stock_transaction
-                (id, product_stock_id, reservation_id, kind, delta_available, delta_held, delta_sold, version, created_at)
-            VALUES (v_transaction_id, v_stock_id, v_reservation_id, 'reserve', -v_quantities[1], v_quantities[1], 0,
-                    v_version, v_granted_at);
-        ELSE
-            IF p_mode = 'replace' THEN
-                SELECT array_agg(own.id) INTO v_replaced
-                  FROM (SELECT r.id FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
-                          WHERE r.user_id = p_user_id AND r.status = 'held' AND s.product_id = ANY (v_products)
-                            AND r.id <> v_reservation_id
-                          ORDER BY r.id FOR UPDATE OF r) AS own;
-            END IF;
-            PERFORM 1 FROM product_stock AS s WHERE s.product_id = ANY (v_products) ORDER BY s.id FOR NO KEY UPDATE;
-            v_granted_at := clock_timestamp();
-            IF v_replaced IS NOT NULL THEN
-                PERFORM stock_free_v1(v_replaced, 'released', 'release');
-            END IF;
-            PERFORM stock_reclaim_v1(v_products, c_max_reclaimed)
-              WHERE EXISTS (SELECT FROM unnest(v_products, v_quantities) AS cart (product_id, quantity)
-                             WHERE cart.quantity > (SELECT coalesce(sum(s.available), 0) FROM product_stock AS s
-                                                     WHERE s.product_id = cart.product_id));
-            PERFORM stock_offer_v1(v_products);
-            SELECT refusal.outcome, refusal.available INTO outcome, available
-              FROM stock_refusal_v1(p_user_id, p_product_ids, v_products, v_quantities, 'locked') AS refusal;
-            IF outcome IS NOT NULL THEN
-                DELETE FROM stock_reservation AS r WHERE r.id = v_reservation_id;
-                RETURN;
-            END IF;
-            FOR v_line IN
-                SELECT plan.stock_id, plan.quantity FROM stock_plan_v1(v_products, v_quantities) AS plan
-                 ORDER BY plan.product_id, plan.stock_id
-            LOOP
-                v_position := v_position + 1;
-                IF v_position = 1 THEN
-                    UPDATE stock_reservation AS r
-                       SET product_stock_id = v_line.stock_id, quantity = v_line.quantity
-                     WHERE r.id = v_reservation_id;
-                ELSE
-                    v_transaction_id := nextval('public.stock_transaction_id_seq');
-                    INSERT INTO stock_reservation AS r
-                        (order_id, line, user_id, product_stock_id, quantity, status, idempotency_key, request_hash,
-                         transaction_id, expires_at, created_at, updated_at)
-                    VALUES (p_order_id, v_position, p_user_id, v_line.stock_id, v_line.quantity, 'held', p_key, v_hash,
-                            v_transaction_id, v_asked_at + v_ttl, v_asked_at, v_asked_at)
-                    RETURNING r.id INTO v_reservation_id;
+            IF NOT v_is_simple THEN
+                SELECT taken.outcome, taken.available, taken.granted_at INTO outcome, available, v_granted_at
+                  FROM stock_take_v1(v_reservation_id, p_user_id, p_product_ids, v_products, v_quantities, p_mode) AS taken;
+                IF outcome IS NOT NULL THEN
+                    DELETE FROM stock_reservation AS r WHERE r.id = v_reservation_id;
+                    RETURN;
                 END IF;
-                PERFORM stock_change_v1(v_line.stock_id, 'reserve', v_reservation_id, -v_line.quantity,
-                                        v_line.quantity, 0, v_transaction_id);
-            END LOOP;
-            INSERT INTO stock_user_total AS t (product_id, user_id, units)
-            SELECT p.id, p_user_id, cart.quantity
-              FROM unnest(v_products, v_quantities) AS cart (product_id, quantity)
-              JOIN product AS p ON p.id = cart.product_id
-             WHERE p.max_per_user IS NOT NULL
-                ON CONFLICT (product_id, user_id) DO UPDATE SET units = t.units + excluded.units;
-        END IF;
+            ELSE
+                IF v_is_pooled THEN
+                    -- Rows that others are taking are passed over: nobody waits for anybody.
+                    SELECT array_agg(free.id) INTO v_units
+                      FROM (SELECT u.id FROM stock_unit AS u WHERE u.product_stock_id = v_stock_id
+                             LIMIT v_quantities[1] FOR UPDATE SKIP LOCKED) AS free;
+                    v_has_lost := cardinality(v_units) IS DISTINCT FROM v_quantities[1];
+                    DELETE FROM stock_unit AS u WHERE u.id = ANY (v_units) AND NOT v_has_lost;
+                ELSE
+                    UPDATE product_stock AS s
+                       SET available = s.available - v_quantities[1], held = s.held + v_quantities[1],
+                           version = s.version + 1, updated_at = clock_timestamp()
+                     WHERE s.id = v_stock_id AND s.available >= v_quantities[1]
+                    RETURNING s.version, s.available = 0 INTO v_version, v_is_last;
+                    v_has_lost := NOT FOUND;
+                END IF;
+                IF v_has_lost THEN
+                    -- An UPDATE whose guard fails after a wait has locked its row all the same. Only an undone
+                    -- subtransaction lets go of it before all counters are locked in their order.
+                    RAISE EXCEPTION 'the units went to somebody else' USING ERRCODE = 'HR900';
+                END IF;
+                -- Not updated_at: the UPDATE computed it before it waited for the lock.
+                v_granted_at := clock_timestamp();
+                INSERT INTO stock_transaction
+                    (id, product_stock_id, reservation_id, kind, delta_available, delta_held, delta_sold, version,
+                     created_at)
+                VALUES (v_transaction_id, v_stock_id, v_reservation_id, 'reserve', -v_quantities[1], v_quantities[1], 0,
+                        v_version, v_granted_at);
+                IF v_is_last THEN
+                    PERFORM stock_tell_sold_out_v1(v_products);
+                END IF;
+            END IF;
 
-        -- The rows were written before the lock was granted; the lifetime counts from the grant.
-        IF v_granted_at - v_asked_at > c_visible_wait THEN
-            UPDATE stock_reservation AS r
-               SET created_at = v_granted_at, updated_at = v_granted_at, expires_at = v_granted_at + v_ttl
-             WHERE r.order_id = p_order_id;
-        ELSE
-            v_granted_at := v_asked_at;
-        END IF;
-        outcome := 'reserved';
-        order_id := p_order_id;
-        expires_at := v_granted_at + v_ttl;
-        RETURN;
+            -- The rows were written before the lock was granted; the lifetime counts from the grant.
+            IF v_granted_at - v_asked_at > c_visible_wait THEN
+                UPDATE stock_reservation AS r
+                   SET created_at = v_granted_at, updated_at = v_granted_at, expires_at = v_granted_at + v_ttl
+                 WHERE r.order_id = p_order_id;
+            ELSE
+                v_granted_at := v_asked_at;
+            END IF;
+            outcome := 'reserved';
+            order_id := p_order_id;
+            expires_at := v_granted_at + v_ttl;
+            RETURN;
+        EXCEPTION
+            WHEN lock_not_available THEN
+                outcome := 'busy';
+                RETURN;
+            WHEN SQLSTATE 'HR900' THEN
+                v_has_lost := true;
+        END;
     END LOOP;
     outcome := 'busy';
 END

@@ -74,7 +74,7 @@ BEGIN
               FROM (SELECT r.product_id, sum(r.quantity) AS units
                       FROM unnest(p_product_ids, p_quantities) AS r (product_id, quantity) GROUP BY r.product_id) AS wanted
               LEFT JOIN product AS p ON p.id = wanted.product_id
-              LEFT JOIN LATERAL (SELECT sum(s.available)::bigint AS free FROM product_stock AS s
+              LEFT JOIN LATERAL (SELECT sum(stock_free_units_v1(s))::bigint AS free FROM product_stock AS s
                                   WHERE s.product_id = wanted.product_id) AS stock ON true
               LEFT JOIN LATERAL (SELECT min(l.id) AS first_id FROM stock_waitlist AS l
                                   WHERE l.product_id = wanted.product_id) AS waiting ON true)
@@ -136,9 +136,14 @@ BEGIN
            FROM (SELECT p_product_ids[i] AS product_id, sum(p_quantities[i]) AS units
                    FROM generate_series(1, v_count) AS i
                   WHERE v_claims[i] IS NOT NULL OR v_outcomes[i] = 'repeated' GROUP BY 1) AS short
-          WHERE short.units > (SELECT coalesce(sum(s.available), 0) FROM product_stock AS s
+          WHERE short.units > (SELECT coalesce(sum(stock_free_units_v1(s)), 0) FROM product_stock AS s
                                 WHERE s.product_id = short.product_id);
         PERFORM stock_offer_v1(v_products);
+        PERFORM stock_unpool_v1(array_agg(asked.product_id ORDER BY asked.product_id),
+                                array_agg(asked.units ORDER BY asked.product_id))
+           FROM (SELECT p_product_ids[i] AS product_id, sum(p_quantities[i])::bigint AS units
+                   FROM generate_series(1, v_count) AS i
+                  WHERE v_claims[i] IS NOT NULL OR v_outcomes[i] = 'repeated' GROUP BY 1) AS asked;
         v_now := clock_timestamp();
         SELECT array_agg(s.id ORDER BY w.priority, s.id), array_agg(s.product_id ORDER BY w.priority, s.id),
                array_agg(CASE WHEN EXISTS (SELECT FROM stock_waitlist AS l WHERE l.product_id = s.product_id)
@@ -247,6 +252,7 @@ BEGIN
         PERFORM stock_change_v1(taken.stock_id, 'reserve', NULL, -taken.units, taken.units, 0, taken.transaction_id)
            FROM unnest(v_stock_ids, v_taken, v_transactions) AS taken (stock_id, units, transaction_id)
           WHERE taken.units > 0;
+        PERFORM stock_tell_sold_out_v1(v_products) WHERE EXISTS (SELECT FROM unnest(v_taken) AS units WHERE units > 0);
     END IF;
 
     -- What remains comes one by one: keys that another call took meanwhile.

@@ -19,7 +19,8 @@ BEGIN
                               WHERE r.id = ANY (p_reservation_ids))
       ORDER BY s.id FOR NO KEY UPDATE;
     UPDATE stock_user_total AS t
-       SET units = t.units - freed.units
+       -- Units that were held before the product had a limit were never counted.
+       SET units = greatest(t.units - freed.units, 0)
       FROM (SELECT s.product_id, r.user_id, sum(r.quantity) AS units
               FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
              WHERE r.id = ANY (p_reservation_ids)
@@ -28,15 +29,22 @@ BEGIN
     UPDATE stock_reservation AS r
        SET status = p_status, updated_at = clock_timestamp()
      WHERE r.id = ANY (p_reservation_ids);
+    IF p_kind = 'expire' THEN
+        INSERT INTO stock_outbox (event, order_id, payload)
+        SELECT 'expired', r.order_id, jsonb_build_object('user_id', min(r.user_id))
+          FROM stock_reservation AS r WHERE r.id = ANY (p_reservation_ids) GROUP BY r.order_id;
+    END IF;
     FOR v_stock IN
         SELECT s.id, s.product_id, sum(r.quantity)::bigint AS units,
+               -- Units that came from stock_unit are held in no counter; they come back to it all the same.
+               coalesce(sum(r.quantity) FILTER (WHERE NOT r.is_pooled), 0)::bigint AS held,
                CASE WHEN count(*) = 1 THEN min(r.id) END AS reservation_id
           FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
          WHERE r.id = ANY (p_reservation_ids)
          GROUP BY s.id
          ORDER BY s.id
     LOOP
-        PERFORM stock_change_v1(v_stock.id, p_kind, v_stock.reservation_id, v_stock.units, -v_stock.units, 0);
+        PERFORM stock_change_v1(v_stock.id, p_kind, v_stock.reservation_id, v_stock.units, -v_stock.held, 0);
         v_products := v_products || v_stock.product_id;
     END LOOP;
     RETURN v_products;

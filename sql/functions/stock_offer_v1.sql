@@ -33,6 +33,7 @@ BEGIN
          WHERE w.product_id = ANY (v_waiting) ORDER BY w.product_id, w.id LIMIT c_max_offers FOR UPDATE
     LOOP
         CONTINUE WHEN NOT v_waiter.product_id = ANY (v_waiting);
+        PERFORM stock_unpool_v1(ARRAY[v_waiter.product_id], ARRAY[v_waiter.quantity::bigint]);
         IF (SELECT coalesce(sum(s.available), 0) FROM product_stock AS s WHERE s.product_id = v_waiter.product_id)
            < v_waiter.quantity THEN
             v_waiting := array_remove(v_waiting, v_waiter.product_id);

@@ -40,7 +40,7 @@ AS $function$
                       >= cart.quantity) AS is_enough
           FROM unnest(p_products, p_quantities) AS cart (product_id, quantity)
           LEFT JOIN product AS p ON p.id = cart.product_id
-          LEFT JOIN LATERAL (SELECT sum(greatest(s.available, 0))::bigint AS free FROM product_stock AS s
+          LEFT JOIN LATERAL (SELECT sum(stock_free_units_v1(s))::bigint AS free FROM product_stock AS s
                               WHERE s.product_id = cart.product_id) AS stock ON true
           LEFT JOIN LATERAL (SELECT min(w.id) AS first_id FROM stock_waitlist AS w
                               WHERE w.product_id = cart.product_id) AS waiting ON true)

@@ -160,7 +160,7 @@ class Hotrow:
         self, command: str, *arguments: str, preexec: Callable[[], object] = lambda: None, **options: Any
     ) -> Command:
         """Start ``hotrow <command>`` on this instance and do not wait."""
-        if command in {"up", "down", "status"}:
+        if command in {"up", "down", "status", "psql"}:
             arguments = ("--instance", self.instance, *arguments)
         self._count += 1
         # Beside the scratch directory: what is in that one, hotrow itself has put there.

@@ -159,6 +159,7 @@ def test_health_and_openapi_need_no_token(stack: Stack) -> None:
         "/api/auth/token",
         "/api/products",
         "/api/products/{product_id}/availability",
+        "/api/products/{product_id}/waitlist",
         "/api/availability",
         "/api/reservations",
         "/api/reservations/{order_id}",

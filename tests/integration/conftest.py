@@ -5,14 +5,16 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from tests.integration.shop import Shop
+from tuning.stack import postgres
 from tuning.stack.stack import Stack
 
 
 @pytest.fixture
 def direct(stack: Stack) -> Iterator[psycopg.Connection]:
-    """An autocommit connection of the service's role, past PgBouncer."""
+    """An autocommit connection of the tables' owner, past PgBouncer."""
     with psycopg.connect(stack.direct, autocommit=True) as connection:
         yield connection
 
@@ -31,10 +33,15 @@ def shop(direct: psycopg.Connection) -> Shop:
 
 @pytest.fixture(scope="session")
 def django_service(stack: Stack) -> None:
-    """Django in this process, on the running stack, through PgBouncer and with its Redis."""
+    """Django in this process, on the running stack, through PgBouncer and with its Redis.
+
+    It may write stock tables, which the strategies that write from Python need.
+    """
     import django
 
-    os.environ |= {f"HOTROW_{name}": value for name, value in stack.service_env().items()}
+    lab = stack.conninfo("lab", "pgbouncer")
+    urls = {"DATABASE_URL": lab, "LANE_DATABASE_URL": make_conninfo(lab, dbname=postgres.LANE_DATABASE)}
+    os.environ |= {f"HOTROW_{name}": value for name, value in (stack.service_env() | urls).items()}
     os.environ["DJANGO_SETTINGS_MODULE"] = "service.config.settings"
     django.setup()
 

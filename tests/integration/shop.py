@@ -82,6 +82,11 @@ class Shop:
         )
         return int(row[0]), int(row[1]), int(row[2])
 
+    def free(self, product_id: int) -> int:
+        """Free units over all warehouses, buckets and rows."""
+        (units,) = self._one("SELECT available FROM stock_availability_v1(ARRAY[%s::bigint])", product_id)
+        return int(units)
+
     def ask(self, function: str, *arguments: Any) -> Any:
         """Call a function and return its outcome, or its only value."""
         marks = ", ".join(["%s"] * len(arguments))

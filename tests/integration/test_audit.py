@@ -10,6 +10,13 @@ from tuning.observe.audit import INVARIANTS, audit
 from tuning.stack.stack import Stack
 
 FAULTS = {
+    "moves_cancel_out": (
+        "INSERT INTO stock_transaction (product_stock_id, kind, delta_available, delta_held, delta_sold, version)"
+        " SELECT id, 'move', 1, 0, 0, version + 1 FROM product_stock WHERE product_id = {product}"
+    ),
+    "free_rows_equal_ledger": (
+        "INSERT INTO stock_unit (product_stock_id) SELECT id FROM product_stock WHERE product_id = {product}"
+    ),
     "counters_equal_ledger": "UPDATE product_stock SET available = available - 1 WHERE product_id = {product}",
     "stocked_equals_available_held_sold": "UPDATE product_stock SET sold = sold + 1 WHERE product_id = {product}",
     "held_equals_open_reservations": (

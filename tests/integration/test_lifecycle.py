@@ -164,9 +164,9 @@ def test_sweeper_passes_over_what_another_has_locked(shop: Shop, pooled: psycopg
     mine, other = hold(shop, product), hold(shop, product)
     for order in (mine, other):
         shop.make_due(order)
-    with pooled.transaction():
-        pooled.execute("SELECT 1 FROM stock_reservation WHERE order_id = %s FOR UPDATE", [mine])
-        assert shop.ask("expire_reservations_v1", 10) == 1
+    with shop.connection.transaction():
+        shop.connection.execute("SELECT 1 FROM stock_reservation WHERE order_id = %s FOR UPDATE", [mine])
+        assert pooled.execute("SELECT expire_reservations_v1(10)").fetchone() == (1,)
         assert (shop.statuses(mine), shop.statuses(other)) == (["held"], ["expired"])
     assert shop.ask("expire_reservations_v1", 10) == 1
 
@@ -215,7 +215,7 @@ def test_waiting_list_is_served_in_order_and_walk_ins_are_not(shop: Shop) -> Non
     assert rows == [(11, 1), (12, 2), (13, 1)]
     assert shop.counters(product) == (1, 4, 0)
     assert call(shop.connection, [product], [1], user_id=99).outcome == "reserved"
-    assert shop.events(product) == ["back_in_stock"] * 3
+    assert [event for event in shop.events(product) if event != "sold_out"] == ["back_in_stock"] * 3
 
 
 def test_leaving_the_list_serves_those_behind(shop: Shop) -> None:

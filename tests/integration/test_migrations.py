@@ -18,7 +18,7 @@ from tuning.stack.secrets import load_or_make
 
 INDEXES = {path.stem for path in Path("sql/indexes").glob("*.sql")}
 FUNCTIONS = {path.stem for path in Path("sql/functions").glob("*.sql")}
-APPLICATIONS = ("stock", "catalog", "accounts", "auth", "contenttypes")
+APPLICATIONS = ("admin", "sessions", "stock", "catalog", "accounts", "auth", "contenttypes")
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -32,7 +32,7 @@ def database(any_postgres: PostgresBinaries, state_directory: Path) -> Iterator[
     child = postgres.start_primary(server, any_postgres, server_account(), POSTGRES_SETTINGS, secrets)
     try:
         postgres.prepare(server, secrets, {})
-        yield server.conninfo(postgres.SERVICE_ROLE, secrets.service)
+        yield server.conninfo(postgres.MIGRATOR_ROLE, secrets.migrator)
     finally:
         child.stop()
 
@@ -100,7 +100,7 @@ def test_models_and_migrations_agree(manage: Manage) -> None:
 
 
 def test_index_migration_replaces_an_invalid_remainder(database: str, manage: Manage) -> None:
-    name = "stock_reservation_status_expires_at_idx"
+    name = "stock_reservation_due_idx"
     manage("migrate", "stock", "0003_functions")
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(
@@ -122,10 +122,12 @@ def test_index_migration_replaces_an_invalid_remainder(database: str, manage: Ma
 def test_index_migration_refuses_a_name_that_is_taken(database: str, manage: Manage) -> None:
     manage("migrate", "stock", "0003_functions")
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("CREATE INDEX product_stock_product_id_idx ON product_stock (warehouse_id)")
+        connection.execute(
+            "CREATE INDEX stock_transaction_product_stock_id_created_at_idx ON product_stock (warehouse_id)"
+        )
     done = manage("migrate", check=False)
     assert done.returncode != 0
-    assert "product_stock_product_id_idx exists already" in done.stderr
+    assert "stock_transaction_product_stock_id_created_at_idx exists already" in done.stderr
 
 
 def test_seed_is_fast_and_repeatable(database: str, manage: Manage) -> None:

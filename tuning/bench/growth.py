@@ -15,6 +15,7 @@ from tuning.bench.matrix import rotated_numbers
 from tuning.bench.pgbench import Load, latencies_ms
 from tuning.bench.rig import Rig, one
 from tuning.bench.shop import SPREAD_PRODUCTS, Shop
+from tuning.stack.postgres import DATABASE
 
 ROWS = (10_000, 1_000_000, 10_000_000)
 CLIENTS = 1
@@ -69,7 +70,7 @@ class Grown:
 
 
 def run(
-    rig: Rig, role: str, sizes: Sequence[int], *, rounds: int, seconds: int, step: Callable[[str], None]
+    rig: Rig, sizes: Sequence[int], *, rounds: int, seconds: int, step: Callable[[str], None]
 ) -> tuple[list[Grown], list[str]]:
     """Fill a database for each size, then measure them in turns.
 
@@ -82,8 +83,8 @@ def run(
         step(f"filling a database with {size:,} old reservations")
         name = f"grown_{size}"
         with rig.connect("postgres") as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE hotrow OWNER {role}")
-        shops[size] = Shop(rig, role, name)
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {DATABASE}")
+        shops[size] = Shop(rig, name)
         fill(rig, shops[size], size)
     rates: dict[int, list[float]] = {size: [] for size in sizes}
     p50: dict[int, list[float]] = {size: [] for size in sizes}

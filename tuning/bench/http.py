@@ -93,7 +93,9 @@ def measure(
     """
     if shutil.which("wrk") is None:
         raise StackError("wrk is not installed: `make bench-peers` installs it, given root")
-    profile = replace(KIT, service={**KIT.service, "STRATEGY": strategy})
+    # Strategies that write from Python need the rights for it.
+    role = "lab" if strategy in ("pessimistic", "optimistic", "conditional") else KIT.role
+    profile = replace(KIT, role=role, service={**KIT.service, "STRATEGY": strategy})
     with (
         tempfile.TemporaryDirectory(prefix="hotrow-") as scratch,
         running(INSTANCE, profile, is_fresh=True, postgres_bin=postgres_bin, report=step) as stack,
@@ -149,7 +151,7 @@ def _peer(stack: Stack, peers: Path, key: str) -> Iterator[str | None]:
     if not any(peers.glob("lib/python*/site-packages/fastapi/__init__.py")):
         yield None
         return
-    given = conninfo_to_dict(stack.direct)
+    given = conninfo_to_dict(stack.conninfo("app"))
     address = f"{given['host']}:{given['port']}/{given['dbname']}"
     env = {
         "BENCH_DATABASE_URL": f"postgresql://{given['user']}:{given['password']}@{address}",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psycopg
 
-from tuning.bench.rig import Rig
+from tuning.bench.rig import ROLE, Rig
 from tuning.bench.shop import Range
 from tuning.stack.children import run
 
@@ -22,8 +22,8 @@ def python(peers: Path) -> Path | None:
     return program if any(peers.glob("lib/python*/site-packages/neveroversell/__init__.py")) else None
 
 
-def install(rig: Rig, interpreter: Path, role: str, products: list[Range]) -> None:
-    """Make its schema, its resources for these products, and let the service's role use them.
+def install(rig: Rig, interpreter: Path, products: list[Range]) -> None:
+    """Make its schema, its resources for these products, and let pgbench's role use them.
 
     Raises:
         StackError: Its own migration failed.
@@ -34,7 +34,7 @@ def install(rig: Rig, interpreter: Path, role: str, products: list[Range]) -> No
         run([str(interpreter), "-c", _MIGRATE], doing="neveroversell's migration", env={**os.environ, "DSN": dsn})
         connection.execute(f"GRANT USAGE ON SCHEMA {SCHEMA} TO PUBLIC")
         for kind in ("TABLES", "SEQUENCES"):
-            connection.execute(f"GRANT ALL ON ALL {kind} IN SCHEMA {SCHEMA} TO {role}")
+            connection.execute(f"GRANT ALL ON ALL {kind} IN SCHEMA {SCHEMA} TO {ROLE}")
         connection.execute(f"SET search_path = {SCHEMA}, public")
         for each in products:
             connection.execute(

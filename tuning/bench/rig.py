@@ -10,9 +10,13 @@ from psycopg.conninfo import make_conninfo
 
 from tuning.bench import pgbench
 from tuning.bench.pgbench import Load, Outcome
-from tuning.stack import binaries
+from tuning.stack import binaries, postgres
 from tuning.stack.accounts import server_account
 from tuning.stack.stack import Stack
+
+# Some of the ways to reserve write from the client.
+KIND = "lab"
+ROLE = postgres.GRANTED_ROLES[KIND]
 
 
 @dataclass(slots=True)
@@ -39,8 +43,8 @@ class Rig:
         return int(next(self._runs))
 
     def conninfo(self, path: str = "direct", dbname: str | None = None) -> str:
-        """Where the service's role reaches the database over that path."""
-        base = self.stack.direct if path == "direct" else self.stack.pooled
+        """Where pgbench's role reaches the database over that path."""
+        base = self.stack.conninfo(KIND, "primary" if path == "direct" else "pgbouncer")
         return make_conninfo(base, dbname=dbname) if dbname else base
 
     def connect(self, dbname: str | None = None) -> psycopg.Connection:
@@ -50,7 +54,7 @@ class Rig:
         return psycopg.connect(conninfo, autocommit=True, options="-c work_mem=256MB")
 
     def pgbench(self, load: Load, *, conninfo: str | None = None, path: str = "direct") -> Outcome:
-        """Run pgbench as the service's role, or over another connection string."""
+        """Run pgbench as its role, or over another connection string."""
         return pgbench.run(self.program, conninfo or self.conninfo(path), load, stack=self.stack, scratch=self.scratch)
 
 

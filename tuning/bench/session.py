@@ -19,7 +19,7 @@ from tuning.observe.audit import InvariantResult
 from tuning.observe.machine import machine
 from tuning.stack import binaries
 from tuning.stack.paths import state_root
-from tuning.stack.postgres import SERVICE_ROLE
+from tuning.stack.postgres import DATABASE
 from tuning.stack.supervisor import running
 
 INSTANCE = "bench"
@@ -28,6 +28,9 @@ _SHOWN = (
     "server_version fsync synchronous_commit full_page_writes wal_level shared_buffers max_wal_size"
     " checkpoint_timeout wal_buffers"
 )
+_END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+# Figures of tables that grew within seconds are old; and a nested loop over a hot row's rows is quadratic.
+_AUDIT_OPTIONS = "-c work_mem=256MB -c enable_nestloop=off"
 Report = Callable[[str], None]
 
 
@@ -60,7 +63,7 @@ def run(plan: Plan, *, postgres_bin: Path | None, peers: Path, step: Report, fig
         found.settings = _settings(rig)
         if plan.growth:
             _grow(rig, plan, found, step)
-        shop = Shop(rig, SERVICE_ROLE)
+        shop = Shop(rig)
         cases = _possible(rig, shop, plan.cases, peers, has_pgbouncer=has_pgbouncer)
         has_peer = any(case.strategy == "neveroversell" for case in cases)
         if has_peer:
@@ -68,7 +71,7 @@ def run(plan: Plan, *, postgres_bin: Path | None, peers: Path, step: Report, fig
             assert interpreter is not None
             step("installing neveroversell beside it")
             targets = [shop.target(Case("neveroversell", 1, scope=scope), 0) for scope in matrix.SCOPES]
-            neveroversell.install(rig, interpreter, SERVICE_ROLE, targets)
+            neveroversell.install(rig, interpreter, targets)
         found.rows = rounds.run(
             Meter(rig, shop), cases, rounds=plan.rounds, seconds=plan.seconds, step=step, figures=figures
         )
@@ -85,7 +88,7 @@ def run(plan: Plan, *, postgres_bin: Path | None, peers: Path, step: Report, fig
             step(f"reserving {plan.sustained:,} units of one hot row")
             found.sustained = sustained.run(rig, shop, plan.sustained, step, batch=plan.batch, clients=plan.clients)
         step("auditing")
-        found.audit += _audit(rig, "hotrow")
+        found.audit += _audit(rig, DATABASE)
         if has_peer:
             result = InvariantResult(
                 "neveroversell_has_no_drift", "SELECT * FROM nos_check()", neveroversell.drift(rig)
@@ -111,10 +114,8 @@ def _possible(rig: Rig, shop: Shop, cases: Sequence[Case], peers: Path, *, has_p
 def _grow(rig: Rig, plan: Plan, found: Measured, step: Report) -> None:
     with rig.connect("postgres") as connection:
         # A template must have no session, and PgBouncer kept one.
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'hotrow'")
-        found.growth, names = growth.run(
-            rig, SERVICE_ROLE, plan.growth, rounds=plan.rounds, seconds=plan.seconds, step=step
-        )
+        connection.execute(_END_SESSIONS, [DATABASE])
+        found.growth, names = growth.run(rig, plan.growth, rounds=plan.rounds, seconds=plan.seconds, step=step)
         for name in names:
             step(f"auditing {name}")
             found.audit += _audit(rig, name)
@@ -122,7 +123,9 @@ def _grow(rig: Rig, plan: Plan, found: Measured, step: Report) -> None:
 
 
 def _audit(rig: Rig, dbname: str) -> list[tuple[str, InvariantResult]]:
-    conninfo = make_conninfo(rig.stack.superuser, dbname=dbname, options="-c work_mem=256MB")
+    with rig.connect(dbname) as connection:
+        connection.execute("ANALYZE")
+    conninfo = make_conninfo(rig.stack.superuser, dbname=dbname, options=_AUDIT_OPTIONS)
     return [(dbname, result) for result in audit.check(conninfo)]
 
 

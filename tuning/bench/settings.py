@@ -42,6 +42,7 @@ def profile(room: Room, *, has_pgbouncer: bool) -> Profile:
     """The stack without replica, Redis and web; no limit of the role cuts a slow baseline short."""
     return Profile(
         name="bench",
+        role="lab",
         service={"STRATEGY": "function", "CONNECTION_MODE": "per_request", "CACHE": "none"},
         has_pgbouncer=has_pgbouncer,
         has_redis=False,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import psycopg
 
 from tuning.bench.matrix import HOT_ONLY, Case
-from tuning.bench.rig import Rig, one
+from tuning.bench.rig import ROLE, Rig, one
 
 # Never sold out, and far from what bigint holds.
 UNITS = 10**12
@@ -22,10 +22,9 @@ _SCHEMA = """
         ALTER p SET STORAGE EXTERNAL, ALTER q SET STORAGE EXTERNAL;
     CREATE SEQUENCE bench.inp_seq;
     CREATE FUNCTION bench.order_id() RETURNS uuid LANGUAGE sql VOLATILE AS 'SELECT {order_id}()';
-    GRANT USAGE ON SCHEMA bench TO PUBLIC;
-    GRANT ALL ON ALL TABLES IN SCHEMA bench, public TO {role};
-    GRANT ALL ON ALL SEQUENCES IN SCHEMA bench, public TO {role};
-    GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA bench, public TO {role}"""
+    GRANT USAGE ON SCHEMA bench TO {role};
+    GRANT ALL ON ALL TABLES IN SCHEMA bench TO {role};
+    GRANT ALL ON ALL SEQUENCES IN SCHEMA bench TO {role}"""
 
 _PRODUCTS = """
     WITH made AS (
@@ -55,14 +54,14 @@ class Range:
 class Shop:
     """Makes the benchmark's products in one database and knows which of them a row is measured on."""
 
-    def __init__(self, rig: Rig, role: str, dbname: str | None = None) -> None:
+    def __init__(self, rig: Rig, dbname: str | None = None) -> None:
         self._rig = rig
         self._dbname = dbname
         self._made: dict[str, Range] = {}
         with self.connect() as connection:
             is_new = connection.info.server_version >= 180000
             order_id = "uuidv7" if is_new else "gen_random_uuid"
-            connection.execute(_SCHEMA.format(order_id=order_id, role=role))
+            connection.execute(_SCHEMA.format(order_id=order_id, role=ROLE))
             self.has_modes = one(connection, "SELECT to_regprocedure(%s) IS NOT NULL", [MODES])
 
     def connect(self) -> psycopg.Connection:

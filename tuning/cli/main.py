@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from tuning.cli import bench, demo, stack, verify
+from tuning.cli import bench, demo, psql, stack, verify
 from tuning.cli.console import fail
 from tuning.stack.errors import StackError
 from tuning.stack.supervisor import Stopped, ending_on_signals
@@ -22,6 +22,7 @@ app = typer.Typer(
 stack.register(app)
 demo.register(app)
 verify.register(app)
+psql.register(app)
 bench.register(app)
 
 

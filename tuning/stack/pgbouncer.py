@@ -75,22 +75,24 @@ def start(
     return child
 
 
-def statistics(conninfo: str, database: str) -> dict[str, int]:
-    """The totals of SHOW STATS for one database since PgBouncer started.
+def statistics(conninfo: str, databases: set[str]) -> dict[str, int]:
+    """The totals of SHOW STATS for some databases together since PgBouncer started.
 
     Args:
         conninfo: A connection string of a user in ``stats_users``; its database is replaced.
-        database: The database as clients name it.
+        databases: The databases as clients name them.
     """
     console = make_conninfo(conninfo, dbname="pgbouncer")
     with psycopg.connect(console, autocommit=True, prepare_threshold=None) as connection:
         cursor = connection.execute("SHOW STATS")
         names = [column.name for column in cursor.description or ()]
+        totals: dict[str, int] = {}
         for row in cursor:
             found = dict(zip(names, row, strict=True))
-            if found["database"] == database:
-                return {name: int(value) for name, value in found.items() if name.startswith("total_")}
-    return {}
+            if found["database"] in databases:
+                for name in (name for name in names if name.startswith("total_")):
+                    totals[name] = totals.get(name, 0) + int(found[name])
+    return totals
 
 
 def _answers(conninfo: str) -> bool:

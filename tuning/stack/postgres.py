@@ -21,10 +21,15 @@ from tuning.stack.ports import HOST
 from tuning.stack.secrets import Secrets, write_private
 
 SUPERUSER = "postgres"
-SERVICE_ROLE = "hotrow"
+OWNER_ROLE = "hotrow_owner"
+MIGRATOR_ROLE = "hotrow_migrator"
+# Roles that sql/functions/grant_access gives their rights, by kind.
+GRANTED_ROLES = {kind: f"hotrow_{kind}" for kind in ("app", "admin", "lab", "readonly")}
 REPLICATION_ROLE = "hotrow_replicator"
 MONITOR_ROLE = "hotrow_monitor"
 DATABASE = "hotrow"
+LANE_DATABASE = "hotrow_lane"
+"""PgBouncer's name for the same database, with a small pool for batches."""
 REPLICATION_SLOT = "hotrow_replica"
 
 _HBA = f"""\
@@ -106,9 +111,14 @@ def start_replica(
 
 
 def prepare(server: Server, secrets: Secrets, role_settings: Mapping[str, str]) -> None:
-    """Make the roles and the database of the service, or bring them to these settings."""
+    """Make the roles and the database of the service, or bring them to these settings.
+
+    The owner cannot log in: the migrator acts as it. The settings are set on the granted roles.
+    """
     roles = {
-        SERVICE_ROLE: ("LOGIN", secrets.service),
+        OWNER_ROLE: ("NOLOGIN", None),
+        MIGRATOR_ROLE: (f"LOGIN IN ROLE {OWNER_ROLE}", secrets.migrator),
+        **{name: ("LOGIN", getattr(secrets, kind)) for kind, name in GRANTED_ROLES.items()},
         REPLICATION_ROLE: ("LOGIN REPLICATION", secrets.replicator),
         MONITOR_ROLE: ("LOGIN IN ROLE pg_monitor", secrets.monitor),
     }
@@ -121,16 +131,27 @@ def prepare(server: Server, secrets: Secrets, role_settings: Mapping[str, str]) 
                         sql.Identifier(name), sql.SQL(attributes), sql.Literal(password)
                     )
                 )
-        role = sql.Identifier(SERVICE_ROLE)
-        connection.execute(sql.SQL("ALTER ROLE {} RESET ALL").format(role))
-        for setting, value in role_settings.items():
-            connection.execute(
-                sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(setting), sql.Literal(value))
-            )
+        for name in GRANTED_ROLES.values():
+            connection.execute(sql.SQL("ALTER ROLE {} RESET ALL").format(sql.Identifier(name)))
+            for setting, value in role_settings.items():
+                connection.execute(
+                    sql.SQL("ALTER ROLE {} SET {} = {}").format(
+                        sql.Identifier(name), sql.Identifier(setting), sql.Literal(value)
+                    )
+                )
+        owner = sql.Identifier(OWNER_ROLE)
+        connection.execute(sql.SQL("ALTER ROLE {} SET role = {}").format(sql.Identifier(MIGRATOR_ROLE), owner))
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
-            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), role))
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), owner))
     with _superuser(server, secrets, DATABASE) as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+
+
+def grant(conninfo: str) -> None:
+    """Give the roles what their kinds need; the connection is the migrator's, after the migrations."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for kind, name in GRANTED_ROLES.items():
+            connection.execute("SELECT grant_access_v1(%s, %s)", [name, kind])
 
 
 def scram_verifier(server: Server, secrets: Secrets, role: str) -> str:

@@ -24,6 +24,7 @@ POSTGRES_SETTINGS = {
 class Profile:
     """One configuration of the stack.
 
+    ``role`` is the kind of role that the service connects as (sql/functions/grant_access).
     ``service`` holds ``HOTROW_*`` variables without their prefix. ``migrate_to`` names the last
     migration of an application where not all of them are wanted. ``role_settings`` are set on the
     service's role, because PgBouncer in transaction mode keeps no session settings.
@@ -31,6 +32,7 @@ class Profile:
 
     name: str
     service: dict[str, str]
+    role: str = "app"
     has_pgbouncer: bool = True
     has_redis: bool = True
     has_replica: bool = True
@@ -52,6 +54,8 @@ REPORT = Profile(
         "THREADS": "3",
         "MAX_REQUESTS": "1200",
     },
+    # Its strategy writes from Python.
+    role="lab",
     has_pgbouncer=False,
     has_redis=False,
     has_replica=False,

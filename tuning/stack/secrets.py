@@ -12,7 +12,11 @@ from tuning.stack.errors import StackError
 @dataclass(frozen=True, slots=True)
 class Secrets:
     superuser: str
-    service: str
+    migrator: str
+    app: str
+    admin: str
+    lab: str
+    readonly: str
     replicator: str
     monitor: str
     redis: str

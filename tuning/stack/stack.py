@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from tuning.stack import binaries, pgbouncer, postgres, redis, web
 from tuning.stack.accounts import server_account
@@ -26,6 +27,9 @@ MIN_FREE_BYTES = 512 * 1024 * 1024
 # PgBouncer's servers: what two to four cores and their disk work on at a time
 # ((2 x cores) + 1 spindle, rounded up: HikariCP wiki, About Pool Sizing).
 POOL_SIZE = 8
+# Batches on the same rows wait for each other: two overlap the rows of one with the commit of the
+# other, and more of them only wait (shared measurements in docs/adr/0010).
+LANE_POOL_SIZE = 2
 MAX_CLIENT_CONN = 1000
 
 # The kernel closes the sockets of a killed process this long before its parent can see the end.
@@ -33,6 +37,12 @@ DEATH_NOTICE_S = 0.5
 
 PART_NAMES = ("primary", "replica", "pgbouncer", "redis", "web")
 Report = Callable[[str], None]
+# Who a person is when following the address that `hotrow status` shows.
+_SHOWN_ROLES = {
+    "primary": postgres.MIGRATOR_ROLE,
+    "replica": postgres.GRANTED_ROLES["readonly"],
+    "pgbouncer": postgres.GRANTED_ROLES["app"],
+}
 
 
 class Stack:
@@ -122,8 +132,12 @@ class Stack:
 
     @property
     def direct(self) -> str:
-        """The connection string of the service's role, past PgBouncer."""
-        return self._server("primary").conninfo(postgres.SERVICE_ROLE, self._secrets.service)
+        """The connection string of the migrator, who acts as the tables' owner, past PgBouncer."""
+        return self._server("primary").conninfo(postgres.MIGRATOR_ROLE, self._secrets.migrator)
+
+    def conninfo(self, kind: str, part: str = "primary") -> str:
+        """The connection string of a kind of role (see ``postgres.GRANTED_ROLES``) to a part."""
+        return self._server(part).conninfo(postgres.GRANTED_ROLES[kind], getattr(self._secrets, kind))
 
     @property
     def superuser(self) -> str:
@@ -133,14 +147,20 @@ class Stack:
     @property
     def pooled(self) -> str:
         """The connection string of the service's role, through PgBouncer where there is one."""
-        return self._conninfo("pgbouncer" if self._pgbouncer else "primary")
+        return self.conninfo(self.profile.role, "pgbouncer" if self._pgbouncer else "primary")
+
+    @property
+    def lane(self) -> str:
+        """As ``pooled``, through the alias with the small pool for batches."""
+        database = postgres.LANE_DATABASE if self._pgbouncer else postgres.DATABASE
+        return make_conninfo(self.pooled, dbname=database)
 
     def pool_statistics(self) -> dict[str, int] | None:
-        """PgBouncer's totals for the service's database; None without PgBouncer."""
+        """PgBouncer's totals for the service's database and its lane; None without PgBouncer."""
         if self._pgbouncer is None:
             return None
         console = self._server("pgbouncer").conninfo(postgres.MONITOR_ROLE, self._secrets.monitor)
-        return pgbouncer.statistics(console, postgres.DATABASE)
+        return pgbouncer.statistics(console, {postgres.DATABASE, postgres.LANE_DATABASE})
 
     def service_env(self) -> dict[str, str]:
         """The service's settings in this stack: ``HOTROW_*`` variables without their prefix."""
@@ -148,6 +168,7 @@ class Stack:
             "SECRET_KEY": self._secrets.secret_key,
             "JWT_KEY": self._secrets.jwt_key,
             "DATABASE_URL": self.pooled,
+            "LANE_DATABASE_URL": self.lane,
             **self.profile.service,
         }
         if self._redis is not None:
@@ -215,7 +236,7 @@ class Stack:
         primary = self._server("primary")
         users = {
             role: postgres.scram_verifier(primary, self._secrets, role)
-            for role in (postgres.SERVICE_ROLE, postgres.MONITOR_ROLE)
+            for role in (*postgres.GRANTED_ROLES.values(), postgres.MONITOR_ROLE)
         }
         child = pgbouncer.start(
             self._pgbouncer,
@@ -228,11 +249,12 @@ class Stack:
                 "POSTGRES_HOST": HOST,
                 "POSTGRES_PORT": str(primary.port),
                 "POOL_SIZE": str(POOL_SIZE),
+                "LANE_POOL_SIZE": str(LANE_POOL_SIZE),
                 "MAX_CLIENT_CONN": str(MAX_CLIENT_CONN),
                 "ADMIN_USER": postgres.MONITOR_ROLE,
             },
             users=users,
-            conninfo=self._conninfo("pgbouncer"),
+            conninfo=self.pooled,
         )
         self._add(child, self._address("pgbouncer"), self._pgbouncer.version)
 
@@ -257,6 +279,7 @@ class Stack:
                 self.manage("migrate", "--verbosity=0", application, migration)
         else:
             self.manage("migrate", "--verbosity=0")
+        postgres.grant(self.direct)
         if self._seed:
             self._report("loading the demo data")
             self.manage("seed", "--if-empty")
@@ -275,16 +298,17 @@ class Stack:
     def _server(self, name: str) -> postgres.Server:
         return postgres.Server(self.paths.data(name), self._ports[name], self.paths.log(name))
 
-    def _conninfo(self, name: str) -> str:
-        return self._server(name).conninfo(postgres.SERVICE_ROLE, self._secrets.service)
-
     def _address(self, name: str) -> str:
-        user = f"postgresql://{postgres.SERVICE_ROLE}@{HOST}:{self._ports[name]}"
+        user = f"postgresql://{_SHOWN_ROLES[name]}@{HOST}:{self._ports[name]}"
         return f"{user}/{postgres.DATABASE}?passfile={self.paths.pgpass}"
 
     def _write_pgpass(self) -> None:
-        lines = [f"{HOST}:*:*:{postgres.SERVICE_ROLE}:{self._secrets.service}\n"]
-        lines.append(f"{HOST}:*:*:{postgres.MONITOR_ROLE}:{self._secrets.monitor}\n")
+        passwords = {
+            postgres.MIGRATOR_ROLE: self._secrets.migrator,
+            postgres.MONITOR_ROLE: self._secrets.monitor,
+            **{role: getattr(self._secrets, kind) for kind, role in postgres.GRANTED_ROLES.items()},
+        }
+        lines = [f"{HOST}:*:*:{role}:{password}\n" for role, password in passwords.items()]
         write_private(self.paths.pgpass, "".join(lines))
 
     def _add(self, child: Child, address: str, version: str) -> None:

@@ -24,13 +24,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a buyer asks for; ``quantities`` has one entry for each product, in ascending id."""
+    """What a buyer asks for; ``quantities`` has one entry for each product, in ascending id.
+
+    ``mode`` is ``new``, or ``replace``, which gives back the buyer's own holds of these products
+    first. It is no part of the fingerprint: the cart is the same.
+    """
 
     order_id: UUID
     user_id: int
     key: str
     quantities: dict[int, int]
     ttl_s: int
+    mode: str = "new"
 
     @property
     def fingerprint(self) -> int:

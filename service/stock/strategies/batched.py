@@ -1,4 +1,4 @@
-"""``batched``: calls of one product go through the lane as ``reserve_stock_many``; carts go alone."""
+"""``batched``: calls of one product go through the lane as ``reserve_stock_many``; the rest goes alone."""
 
 import os
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from functools import cache
 from django.db import DatabaseError, connections
 from django.db import Error as AnyDatabaseError
 
+from service.config.environment import WorkerClass, environment
 from service.db.sqlstates import INVALID_REQUEST, is_connection_lost, sqlstate
 from service.stock.lane import Lane
 from service.stock.strategies import Outcome, Request, Result, function
@@ -20,8 +21,12 @@ _CALL = (
 
 
 def reserve(request: Request) -> Result:
-    """Reserve one product with whoever else reserves at the moment, or a cart on its own."""
-    if len(request.quantities) > 1:
+    """Reserve one product with whoever else reserves at the moment, or a cart, or a replacement, on its own.
+
+    A sync worker has one request at a time: there is nobody to go with.
+    """
+    is_alone = len(request.quantities) > 1 or request.mode != "new"
+    if is_alone or environment().worker_class is WorkerClass.SYNC:
         return function.reserve(request)
     return _lane(os.getpid()).reserve(request)
 

@@ -4,30 +4,26 @@ from django.db import connection
 
 from service.stock.strategies import Outcome, Request, Result
 
-_CALL = "SELECT outcome, order_id, expires_at, available FROM reserve_stock_v1(%s, %s, %s, %s, %s, %s)"
-# The function answers busy when the warehouse it chose sold out under it while another has stock.
-ATTEMPTS = 3
+_CALL = "SELECT outcome, order_id, expires_at, available FROM reserve_stock_v1(%s, %s, %s, %s, %s, %s, %s)"
 
 
 def reserve(request: Request) -> Result:
     """Reserve in one statement and one round trip, in autocommit."""
     products = list(request.quantities)
-    for _ in range(ATTEMPTS):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _CALL,
-                [
-                    request.order_id,
-                    request.user_id,
-                    request.key,
-                    products,
-                    list(request.quantities.values()),
-                    request.ttl_s,
-                ],
-            )
-            outcome, order_id, expires_at, available = cursor.fetchone()
-        if outcome != Outcome.BUSY:
-            break
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CALL,
+            [
+                request.order_id,
+                request.user_id,
+                request.key,
+                products,
+                list(request.quantities.values()),
+                request.ttl_s,
+                request.mode,
+            ],
+        )
+        outcome, order_id, expires_at, available = cursor.fetchone()
     return Result(
         outcome=Outcome(outcome),
         order_id=order_id,

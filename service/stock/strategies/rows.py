@@ -8,6 +8,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from service.catalog.models import Product
 from service.db.sqlstates import LOCK_NOT_AVAILABLE, sqlstate
+from service.stock.errors import ModeNotSupported
 from service.stock.models import ProductStock, StockReservation, StockTransaction
 from service.stock.strategies import Outcome, Request, Result
 
@@ -28,7 +29,12 @@ def reserve(request: Request, take: Take) -> Result:
     """Reserve a cart in one transaction, each product with ``take``, in ascending id.
 
     ``take`` raises :exc:`Refused` to end it.
+
+    Raises:
+        ModeNotSupported: The request is to replace a hold.
     """
+    if request.mode != "new":
+        raise ModeNotSupported("This service's strategy cannot replace holds: it runs with function or batched.")
     granted_at: datetime | None = None
     ttl = timedelta(seconds=request.ttl_s)
     try:

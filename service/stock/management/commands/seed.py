@@ -8,10 +8,13 @@ from django.contrib.auth.hashers import make_password
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
+from service.config.environment import StrategyName, environment
+
 # In the order in which they are emptied and analysed.
 _TABLES = [
     "stock_transaction",
     "stock_reservation",
+    "stock_unit",
     "product_stock",
     "product",
     "product_category",
@@ -20,6 +23,8 @@ _TABLES = [
 ]
 _CATEGORIES = ("Audio", "Cameras", "Games", "Home", "Laptops", "Phones", "Tablets", "Wearables")
 _HOT_PRODUCT = 1
+# Strategies for which the hot product has to be counted in another way.
+_STOCK_MODES = (StrategyName.BUCKETS, StrategyName.UNITS)
 
 
 class Command(BaseCommand):
@@ -48,6 +53,8 @@ class Command(BaseCommand):
                 raise CommandError("This database has users that are not demo users: --force deletes them too")
             cursor.execute(f"TRUNCATE {', '.join(_TABLES)} RESTART IDENTITY CASCADE")
             self._catalog(cursor, options)
+            if environment().strategy in _STOCK_MODES:
+                cursor.execute("SELECT set_stock_mode_v1(%s, %s)", [_HOT_PRODUCT, environment().strategy.value])
             self._users(cursor, options)
         with connection.cursor() as cursor:
             cursor.execute(f"ANALYZE {', '.join(_TABLES)}")

@@ -1,4 +1,4 @@
-"""Build one of the report's indexes, without blocking writers."""
+"""Build the sweeper's index, without blocking writers."""
 
 from typing import ClassVar
 
@@ -10,4 +10,4 @@ from service.db.operations import CreateIndexFromFile
 class Migration(migrations.Migration):
     atomic = False
     dependencies: ClassVar = [("stock", "0003_functions")]
-    operations: ClassVar = [CreateIndexFromFile("indexes/product_stock_product_id_idx.sql")]
+    operations: ClassVar = [CreateIndexFromFile("indexes/stock_reservation_due_idx.sql")]

@@ -1,4 +1,4 @@
-"""Build one of the report's indexes, without blocking writers."""
+"""Build the ledger's index, without blocking writers."""
 
 from typing import ClassVar
 
@@ -9,5 +9,5 @@ from service.db.operations import CreateIndexFromFile
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies: ClassVar = [("stock", "0006_stock_reservation_user_id_status_idx")]
+    dependencies: ClassVar = [("stock", "0004_stock_reservation_due_idx")]
     operations: ClassVar = [CreateIndexFromFile("indexes/stock_transaction_product_stock_id_created_at_idx.sql")]
