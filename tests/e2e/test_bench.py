@@ -1,6 +1,7 @@
 """``hotrow bench sql`` in its smallest shape, and that it tells of a counter that was falsified meanwhile."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.conftest import missing
 from tests.e2e.processes import Finished, Hotrow, alive
 
 pytest_plugins = ["tests.e2e.instances"]
@@ -101,3 +103,24 @@ def test_bench_sql_refuses_a_strategy_that_it_does_not_know(
     done = make_session_hotrow("bench-unknown").run("bench", "sql", "--only", "magic", "--out", str(tmp_path))
     assert done.code == 1
     assert "choose one of pessimistic" in done.err
+
+
+def test_bench_http_measures_the_service_alone_where_no_peer_is_installed(
+    make_session_hotrow: Callable[..., Hotrow], tmp_path: Path
+) -> None:
+    if shutil.which("wrk") is None:
+        missing("wrk")
+    hotrow = make_session_hotrow("bench-http")
+    options = ("--connections", "4", "--rounds", "1", "--seconds", "1", "--peers", str(tmp_path / "none"))
+    done = hotrow.run("bench", "http", *options, "--json", "--out", str(tmp_path), timeout_s=TIMEOUT_S)
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    rows = {row["load"]: row for row in document["rows"]}
+    assert set(rows) == {"empty", "hot", "spread"}
+    assert all(row["non_2xx"] == row["broken"] == 0 for row in rows.values())
+    # wrk stops counting when its time is up; what was under way is reserved all the same.
+    for load in ("hot", "spread"):
+        assert 0 < rows[load]["requests"] <= rows[load]["reserved"] <= rows[load]["requests"] + 8
+    assert rows["empty"]["reserved"] == 0
+    assert "FastAPI is left out" in document["notes"][0]
+    assert alive(hotrow.running()) == []

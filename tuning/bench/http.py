@@ -3,6 +3,7 @@
 import http.client
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,9 @@ SPREAD = (1, 1_000)
 UNITS = 10**9
 PEER_WORKERS = 2
 WARM_UP_S = 2
+# wrk goes when its time is up, whatever is under way; this long without a new row is quiet.
+SETTLE_S = 0.3
+SETTLE_TIMEOUT_S = 5.0
 Report = Callable[[str], None]
 
 
@@ -117,10 +121,11 @@ def measure(
 
             def take(hit: Hit, number: int, length: int) -> tuple[Hits, int]:
                 stack.check()
-                newest = one(database, "SELECT coalesce(max(id), 0) FROM stock_reservation")
+                newest = _newest(database)
                 found = wrk.measure(
                     _target(hit, urls[hit.server], file), connections=hit.connections, seconds=length, number=number
                 )
+                _settle(database)
                 return found, one(database, "SELECT count(*) FROM stock_reservation WHERE id > %s", [newest])
 
             step("warming up")
@@ -137,6 +142,19 @@ def measure(
         step("auditing")
         parts = {part.name: part.version for part in stack.parts}
         return Measured(strategy, list(rows.values()), audit.check(stack.superuser), parts, notes)
+
+
+def _newest(database: psycopg.Connection) -> int:
+    return int(one(database, "SELECT coalesce(max(id), 0) FROM stock_reservation"))
+
+
+def _settle(database: psycopg.Connection) -> None:
+    """Wait until the requests that wrk left under way have been served, at most a few seconds."""
+    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+    before = -1
+    while (newest := _newest(database)) != before and time.monotonic() < deadline:
+        before = newest
+        time.sleep(SETTLE_S)
 
 
 def _target(hit: Hit, url: str, file: Path) -> Target:
