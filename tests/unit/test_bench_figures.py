@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tuning.bench import figures, pgbench, settings, wrk
 from tuning.bench.figures import Spread
+from tuning.bench.inputs import Supply
 from tuning.bench.matrix import Case
 from tuning.bench.measure import Sample
 from tuning.bench.pgbench import Load
@@ -143,3 +144,18 @@ def test_document_shows_violations() -> None:
     found = bench_sql.document(Measured(audit=[("hotrow", broken)]), MACHINE, rounds=1, seconds=2)
     assert bench_sql.violations(found) == 1
     assert "- hotrow: counters_not_negative: stock 1: available -1" in bench_sql.markdown(found)
+
+
+def test_supply_follows_what_was_used_and_doubles_what_ran_out() -> None:
+    supply = Supply()
+    first = supply.batches("row", 200, seconds=5)
+    supply.double("row", 200)
+    assert supply.batches("row", 200, seconds=5) == 2 * first
+    supply.learn("row", 200, used_per_s=100_000)
+    assert supply.batches("row", 200, seconds=5) == pytest.approx(100_000 * 1.4 * 5 / 200, rel=0.01)
+    supply.learn("row", 200, used_per_s=10)
+    assert supply.batches("row", 200, seconds=5) >= first / 4
+
+
+def test_supply_makes_a_few_batches_however_large_they_are() -> None:
+    assert Supply().batches("row", 10_000, seconds=0.1) >= 20

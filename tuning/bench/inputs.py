@@ -57,14 +57,20 @@ class Supply:
 
     def batches(self, row: object, size: int, seconds: float) -> int:
         """Batches for so many seconds, at least a few."""
-        rate = self._rates.get(row, _GUESS.get(size, _GUESS_LARGE if size > 200 else _GUESS[50]))
+        rate = self._rates.get(row, _guess(size))
         return max(_MIN_BATCHES, math.ceil(rate * seconds / size))
 
-    def learn(self, row: object, used_per_s: float) -> None:
-        self._rates[row] = used_per_s * _SPARE
+    def learn(self, row: object, size: int, used_per_s: float) -> None:
+        """Keep what was used, but not so little that a row which recovers would run out of every try."""
+        self._rates[row] = max(used_per_s * _SPARE, _guess(size) / 4)
 
     def double(self, row: object, size: int) -> None:
-        self._rates[row] = 2 * self._rates.get(row, _GUESS.get(size, _GUESS_LARGE))
+        """Make twice as many the next time: these ran out."""
+        self._rates[row] = 2 * self._rates.get(row, _guess(size))
+
+
+def _guess(size: int) -> float:
+    return _GUESS_LARGE if size > max(_GUESS) else next(rate for known, rate in _GUESS.items() if size <= known)
 
 
 def make(connection: psycopg.Connection, products: Range, *, run: int, batches: int, size: int) -> None:

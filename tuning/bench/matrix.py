@@ -34,7 +34,7 @@ class Case:
     @property
     def title(self) -> str:
         """The row in words."""
-        words = [self.strategy, f"{self.clients} clients", self.path, self.scope]
+        words = [self.strategy, f"{self.clients} client{'s' if self.clients > 1 else ''}", self.path, self.scope]
         words += [f"batch {self.batch:,}"] if self.batch else []
         words += ["synchronous_commit off"] if self.synchronous_commit == "off" else []
         return ", ".join([*words, "sold out"] if self.refused else words)

@@ -10,7 +10,7 @@ from tuning.bench.inputs import Supply
 from tuning.bench.matrix import Case
 from tuning.bench.pgbench import Load, Outcome
 from tuning.bench.rig import Rig, one
-from tuning.bench.shop import Range, Shop
+from tuning.bench.shop import Range, Shop, units_of_rows
 
 # How often inputs that ran out are made anew for one measurement.
 TRIES = 4
@@ -58,7 +58,7 @@ class Meter:
                 sample = self._counted(connection, case, products, seconds)
                 used = inputs.used(connection)
                 if used <= batches:
-                    self._supply.learn(case, used * case.batch / seconds)
+                    self._supply.learn(case, case.batch, used * case.batch / seconds)
                     return sample
                 self._supply.double(case, case.batch)
             self._rig.notes.append(f"{case.title}: the prepared batches ran out, so the rate is a lower bound")
@@ -71,6 +71,8 @@ class Meter:
         outcome = self._run(case, products, seconds)
         time.sleep(_STATISTICS_S)
         made = one(connection, _COUNT.format(table=table), [newest])
+        if case.strategy == "units" and made >= units_of_rows(seconds):
+            self._rig.notes.append(f"{case.title}: every unit was sold, so the rate is a lower bound")
         if case.refused and made:
             self._rig.notes.append(f"{case.title}: {made} reservations of a product that is sold out")
         return Sample(

@@ -13,6 +13,8 @@ SPREAD_PRODUCTS = 1_000
 BUCKETS = 16
 # Units of a product that has a row for each; a machine that sells more in a second is told so.
 UNITS_PER_S = 20_000
+# What set_stock_mode takes at the most.
+MAX_ROW_UNITS = 1_000_000
 MODES = "set_stock_mode_v1(bigint,text,integer)"
 
 _SCHEMA = """
@@ -49,6 +51,11 @@ class Range:
 
     first: int
     last: int
+
+
+def units_of_rows(seconds: int) -> int:
+    """How many units a product gets that has a row for each and is sold for so long."""
+    return min(MAX_ROW_UNITS, UNITS_PER_S * (seconds + 1))
 
 
 class Shop:
@@ -95,7 +102,7 @@ class Shop:
             return self.products(f"hot-{case.strategy}")
         if case.strategy == "units":  # a row for each unit: as many as can be sold, and new ones each time
             label = f"hot-units-{self._rig.next_run()}"
-            return self._in_mode(self.products(label, units=UNITS_PER_S * (seconds + 1)), "units", 1)
+            return self._in_mode(self.products(label, units=units_of_rows(seconds)), "units", 1)
         if (label := "hot-buckets") in self._made:
             return self._made[label]
         return self._in_mode(self.products(label), "buckets", BUCKETS)
