@@ -16,6 +16,7 @@ from service.ops.problems import Problem, response
 from service.stock.api import availability, availability_of_many
 from service.stock.api import router as stock
 from service.stock.errors import StockError
+from service.stock.reserve_api import router as reserve
 from service.stock.waitlist_api import router as waitlist
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ api.add_router("/products", catalog)
 api.add_router("/products", availability)
 api.add_router("/products", waitlist)
 api.add_router("/availability", availability_of_many)
+api.add_router("/reservations", reserve)
 api.add_router("/reservations", stock)
 
 

@@ -22,7 +22,8 @@ def databases(env: Environment) -> dict[str, dict[str, Any]]:
     lane = env.lane_database_url or env.database_url
     return {
         "default": database(env, env.database_url.get_secret_value(), env.pool_size),
-        "lane": database(env, lane.get_secret_value(), LANE_POOL_SIZE),
+        # No check before each batch: one that meets a dead connection is sent again with the same keys.
+        "lane": {**database(env, lane.get_secret_value(), LANE_POOL_SIZE), "CONN_HEALTH_CHECKS": False},
     }
 
 

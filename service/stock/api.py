@@ -1,15 +1,15 @@
-"""HTTP: availability and reservations."""
+"""HTTP: availability, and what a buyer does with an order; ``reserve_api`` makes it."""
 
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
-from ninja import Field, Header, Path, Router, Schema
+from django.http import HttpRequest
+from ninja import Field, Path, Router, Schema
 
-from service.ops.problems import Problem, documented
+from service.ops.problems import documented
 from service.stock import availability as reads
-from service.stock import orders, reservations
+from service.stock import orders
 from service.stock.errors import ORDER_STATES
 
 router = Router(tags=["stock"])
@@ -19,7 +19,6 @@ availability_of_many = Router(tags=["stock"])
 MAX_LINES = 100
 MAX_PRODUCTS = 100
 MAX_QUANTITY = 10_000
-MAX_KEY_LENGTH = 255
 MAX_BIGINT = 2**63 - 1
 
 _OF_ORDER = documented({404: ["not_found"]})
@@ -30,30 +29,6 @@ class AvailabilityOut(Schema):
     product_id: int
     available: int
     version: int
-
-
-class LineIn(Schema):
-    product_id: int = Field(ge=1, le=MAX_BIGINT)
-    quantity: int = Field(ge=1, le=MAX_QUANTITY, strict=True)
-
-
-class ReservationIn(Schema):
-    lines: list[LineIn] = Field(min_length=1, max_length=MAX_LINES)
-    mode: reservations.Mode = Field(
-        default="new", description="replace gives back the buyer's own holds of these products first."
-    )
-
-
-class LineOut(Schema):
-    product_id: int
-    quantity: int
-
-
-class ReservationOut(Schema):
-    order_id: UUID
-    status: str = "held"
-    expires_at: datetime
-    lines: list[LineOut]
 
 
 @availability.get(
@@ -98,41 +73,6 @@ def get_availability_of_many(request: HttpRequest, body: ProductsIn) -> list[Ava
         AvailabilityOut(product_id=found.product_id, available=found.available, version=found.version)
         for found in reads.availability(body.product_ids)
     ]
-
-
-@router.post(
-    "",
-    response={201: ReservationOut},
-    summary="Hold the units of a cart",
-    openapi_extra=documented(
-        {
-            400: ["missing_idempotency_key", "invalid_idempotency_key", "bad_request"],
-            404: ["unknown_product"],
-            409: ["insufficient", "inactive_product", "user_limit"],
-            422: ["key_conflict"],
-            501: ["mode_not_supported"],
-        }
-    ),
-)
-def create_reservation(
-    request: HttpRequest,
-    response: HttpResponse,
-    body: ReservationIn,
-    key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
-) -> tuple[int, ReservationOut]:
-    if not key:
-        raise Problem(400, "missing_idempotency_key", "Send an Idempotency-Key header of 1 to 255 characters.")
-    if len(key) > MAX_KEY_LENGTH:
-        raise Problem(400, "invalid_idempotency_key", "The Idempotency-Key header has more than 255 characters.")
-    lines = [(line.product_id, line.quantity) for line in body.lines]
-    held = reservations.reserve(user(request), key, lines, body.mode)
-    if held.is_replay:
-        response["Idempotency-Replayed"] = "true"
-    return 201, ReservationOut(
-        order_id=held.order_id,
-        expires_at=held.expires_at,
-        lines=[LineOut(product_id=product, quantity=quantity) for product, quantity in held.quantities.items()],
-    )
 
 
 @router.get("/{order_id}", response=OrderOut, summary="One of the buyer's orders", openapi_extra=_OF_ORDER)

@@ -26,7 +26,8 @@ FINAL = ("stocktransaction", "stockreservation", "productstock")
 def root_name(stack: Stack) -> str:
     """A superuser, made as an operator makes the first."""
     name = f"root-{uuid.uuid4().hex[:8]}"
-    env = {**os.environ, **{f"HOTROW_{key}": value for key, value in stack.service_env().items()}}
+    settings = {**stack.service_env(), "DATABASE_URL": stack.direct}
+    env = {**os.environ, **{f"HOTROW_{key}": value for key, value in settings.items()}}
     subprocess.run(
         [sys.executable, "-m", "service.manage", "createsuperuser", "--noinput", "--username", name, "--email", ""],
         env={**env, "DJANGO_SUPERUSER_PASSWORD": PASSWORD},
@@ -41,7 +42,8 @@ def url(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     """A service that serves the admin."""
     port = free_port()
     log = tmp_path_factory.mktemp("admin") / "web.log"
-    child = web.start(log, port, {**stack.service_env(), "ADMIN": "true", "WORKERS": "1"})
+    settings = {"DATABASE_URL": stack.conninfo("admin", "pgbouncer"), "ADMIN": "true", "WORKERS": "1"}
+    child = web.start(log, port, {**stack.service_env(), **settings})
     yield f"http://{HOST}:{port}"
     child.stop()
     assert "Traceback" not in log.read_text()

@@ -35,7 +35,9 @@ def buyer_of_old(stack: Stack, request: pytest.FixtureRequest, tmp_path: Path) -
 
 def _buyer(stack: Stack, strategy: str, tmp_path: Path) -> Iterator[Client]:
     port = free_port()
-    settings = {**stack.service_env(), "STRATEGY": strategy, "WORKERS": "1"}
+    # Three of them write from Python.
+    url = stack.conninfo("lab", "pgbouncer")
+    settings = {**stack.service_env(), "DATABASE_URL": url, "STRATEGY": strategy, "WORKERS": "1"}
     child = web.start(tmp_path / "web.log", port, settings)
     try:
         with Client(f"http://{HOST}:{port}") as client:

@@ -27,6 +27,13 @@ def pooled(stack: Stack) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
+def watcher(stack: Stack) -> Iterator[psycopg.Connection]:
+    """An autocommit connection of the superuser, who sees what others wait for, and may end them."""
+    with psycopg.connect(stack.superuser, dbname=postgres.DATABASE, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
 def shop(direct: psycopg.Connection) -> Shop:
     return Shop(direct)
 

@@ -78,15 +78,17 @@ def settled_connections(shop: Shop, name: str, expected: range) -> int:
             return int(row[0])
 
 
-def await_lock_wait(shop: Shop) -> None:
+def await_lock_wait(watcher: psycopg.Connection) -> None:
     """Return when some session waits for a row lock."""
     deadline = time.monotonic() + 5
     waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%reserve_stock%'"
-    while shop.connection.execute(waiting).fetchone() is None:
+    while watcher.execute(waiting).fetchone() is None:
         assert time.monotonic() < deadline, "nothing waits for the lock"
 
 
-def test_full_pool_answers_503_with_retry_after(stack: Stack, shop: Shop, tmp_path: Path) -> None:
+def test_full_pool_answers_503_with_retry_after(
+    stack: Stack, shop: Shop, watcher: psycopg.Connection, tmp_path: Path
+) -> None:
     """The only connection waits for a lock; whoever wants it next is sent away, not left to wait."""
     port = free_port()
     settings = {"POOL_SIZE": "1", "POOL_TIMEOUT_S": "0.2", "WORKERS": "1", "DATABASE_URL": stack.direct}
@@ -99,7 +101,7 @@ def test_full_pool_answers_503_with_retry_after(stack: Stack, shop: Shop, tmp_pa
             with psycopg.connect(stack.direct) as blocker:
                 blocker.execute("SELECT 1 FROM product_stock WHERE product_id = %s FOR UPDATE", [product])
                 client.send_reservation(product, 1)
-                await_lock_wait(shop)
+                await_lock_wait(watcher)
                 refused = other.get("/api/products")
             assert (refused.status, refused.headers["Retry-After"], refused.json["code"]) == (503, "1", "busy")
             assert client.receive().status == 201

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
@@ -142,9 +143,9 @@ def test_missing_file_is_a_sentence(stack: Stack, tmp_path: Path) -> None:
     assert "none.jsonl cannot be read: No such file or directory" in done.stderr
 
 
-def test_line_after_a_lost_connection_is_applied_once(stack: Stack, shop: Shop) -> None:
+def test_line_after_a_lost_connection_is_applied_once(stack: Stack, shop: Shop, watcher: psycopg.Connection) -> None:
     product, name = shop.product(1), f"feed-{uuid.uuid4().hex[:12]}"
-    settings = {"DATABASE_URL": make_conninfo(stack.direct, application_name=name)}
+    settings = {"DATABASE_URL": make_conninfo(stack.conninfo("app"), application_name=name)}
     process = commands.start(stack, "stock_feed", "-", "--json", settings=settings)
     assert process.stdin is not None
     assert process.stdout is not None
@@ -153,7 +154,7 @@ def test_line_after_a_lost_connection_is_applied_once(stack: Stack, shop: Shop) 
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["outcome"] == "applied"
         cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = %s"
-        assert shop.connection.execute(cut, [name]).fetchone() != (0,)
+        assert watcher.execute(cut, [name]).fetchone() != (0,)
         out, err = process.communicate(json.dumps(delivery(product, 1)).encode(), timeout=30)
     finally:
         process.kill()
@@ -164,7 +165,7 @@ def test_line_after_a_lost_connection_is_applied_once(stack: Stack, shop: Shop) 
 
 
 def test_feed_that_reaches_no_database_says_how_to_go_on(stack: Stack, shop: Shop) -> None:
-    nowhere = {"DATABASE_URL": make_conninfo(stack.direct, password="wrong"), "CONNECTION_MODE": "per_request"}
+    nowhere = {"DATABASE_URL": make_conninfo(stack.conninfo("app"), password="wrong"), "CONNECTION_MODE": "per_request"}
     line = json.dumps(delivery(shop.product(1), 1)).encode()
     done = commands.run(stack, "stock_feed", "-", stdin=line, settings=nowhere)
     assert done.returncode == 1

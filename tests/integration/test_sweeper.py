@@ -165,14 +165,14 @@ def test_sweep_goes_on_until_it_is_told_to_end(shop: Shop, sweeper: Start, numbe
     assert "Traceback" not in output
 
 
-def test_sweep_ends_after_its_statement(stack: Stack, shop: Shop, sweeper: Start) -> None:
+def test_sweep_ends_after_its_statement(stack: Stack, shop: Shop, watcher: psycopg.Connection, sweeper: Start) -> None:
     product = shop.product(1)
     order = hold(shop, product)
     shop.make_due(order)
     with psycopg.connect(stack.direct) as blocker:
         blocker.execute("SELECT 1 FROM product_stock WHERE product_id = %s FOR UPDATE", [product])
-        running = sweeper(DATABASE_URL=make_conninfo(stack.direct, options="-c lock_timeout=20s"))
-        await_lock_wait(shop)
+        running = sweeper(DATABASE_URL=make_conninfo(stack.conninfo("app"), options="-c lock_timeout=20s"))
+        await_lock_wait(watcher)
         running.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             running.wait(1)
@@ -180,21 +180,23 @@ def test_sweep_ends_after_its_statement(stack: Stack, shop: Shop, sweeper: Start
     assert shop.statuses(order) == ["expired"]
 
 
-def await_lock_wait(shop: Shop) -> None:
+def await_lock_wait(watcher: psycopg.Connection) -> None:
     deadline = time.monotonic() + 15
     waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%expire_reservations%'"
-    while shop.connection.execute(waiting).fetchone() is None:
+    while watcher.execute(waiting).fetchone() is None:
         assert time.monotonic() < deadline, "no sweeper waits for the lock"
         time.sleep(0.05)
 
 
-def test_sweep_survives_a_lost_connection(stack: Stack, shop: Shop, sweeper: Start) -> None:
+def test_sweep_survives_a_lost_connection(
+    stack: Stack, shop: Shop, watcher: psycopg.Connection, sweeper: Start
+) -> None:
     name = f"sweep-{uuid.uuid4().hex[:12]}"
-    running = sweeper("--interval-s", "0.1", DATABASE_URL=make_conninfo(stack.direct, application_name=name))
+    running = sweeper("--interval-s", "0.1", DATABASE_URL=make_conninfo(stack.conninfo("app"), application_name=name))
     for is_lost in (False, True):
         if is_lost:
             cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = %s"
-            assert shop.connection.execute(cut, [name]).fetchone() != (0,)
+            assert watcher.execute(cut, [name]).fetchone() != (0,)
         order = hold(shop, shop.product(1))
         shop.make_due(order)
         await_status(shop, order, "expired")
@@ -205,7 +207,7 @@ def test_sweep_survives_a_lost_connection(stack: Stack, shop: Shop, sweeper: Sta
 
 
 def test_single_sweep_says_that_it_cannot_work(stack: Stack) -> None:
-    nowhere = make_conninfo(stack.direct, port=free_port())
+    nowhere = make_conninfo(stack.conninfo("app"), port=free_port())
     done = commands.run(stack, "sweep", "--once", settings={"DATABASE_URL": nowhere, "CONNECTION_MODE": "per_request"})
     assert done.returncode == 1
     assert "The database refused the sweep" in done.stderr

@@ -39,7 +39,7 @@ def psql(
     address = addresses["primary"] if role == "migrator" else addresses.get("pgbouncer") or addresses["primary"]
     conninfo = make_conninfo(address, user=user)
     program = _program()
-    os.execv(program, [program, "--dbname", conninfo, *context.args])
+    os.execv(program, [program, "--dbname", conninfo, *context.args])  # noqa: S606  # psql takes the terminal over
 
 
 def _program() -> str:

@@ -8,6 +8,7 @@ from django.db import DatabaseError, connections
 from django.db import Error as AnyDatabaseError
 
 from service.config.environment import WorkerClass, environment
+from service.db.databases import LANE_POOL_SIZE
 from service.db.sqlstates import INVALID_REQUEST, is_connection_lost, sqlstate
 from service.stock.lane import Lane
 from service.stock.strategies import Outcome, Request, Result, function
@@ -45,17 +46,26 @@ def send(batch: Sequence[Request]) -> list[Result]:
     request fails for nobody but itself.
     """
     try:
+        return _send_again(batch)
+    except DatabaseError as error:
+        if sqlstate(error) != INVALID_REQUEST or len(batch) == 1:
+            raise
+        return [_alone(request) for request in batch]
+    finally:
+        # Back to the pool now, and not when the answer of this batch's sender is written.
+        connections[ALIAS].close_if_unusable_or_obsolete()
+
+
+def _send_again(batch: Sequence[Request]) -> list[Result]:
+    """Send a batch; every connection of the pool may have to be found dead first."""
+    for _ in range(LANE_POOL_SIZE):
         try:
             return _send(batch)
         except AnyDatabaseError as error:
             if not is_connection_lost(error):
                 raise
             connections[ALIAS].close()
-            return _send(batch)
-    except DatabaseError as error:
-        if sqlstate(error) != INVALID_REQUEST or len(batch) == 1:
-            raise
-        return [_alone(request) for request in batch]
+    return _send(batch)
 
 
 def _alone(request: Request) -> Result:
