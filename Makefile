@@ -1,6 +1,7 @@
 # Everything a developer or CI runs. `make` alone lists the targets.
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # What the service's settings need to be imported by mypy's Django plugin; nothing is connected.
@@ -8,7 +9,7 @@ LINT_ENV := HOTROW_SECRET_KEY=lint HOTROW_JWT_KEY=lint-lint-lint-lint-lint-lint-
 	HOTROW_DATABASE_URL=postgresql://lint@127.0.0.1/lint HOTROW_CONNECTION_MODE=per_request
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo up down lint test check bench lock
+.PHONY: help setup setup-tests demo up down lint test check bench bench-peers lock
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 14
@@ -51,6 +52,11 @@ check: lint test ## Everything that CI runs
 
 bench: setup ## Measure the report's own scale: 1,000 users at 50/s for 60 s
 	@$(BIN)/hotrow demo --users 1000 --spawn-rate 50 --seconds 60 $(ARGS)
+
+bench-peers: $(STAMP) ## Install what the benchmarks compare with, in .venv-peers, and wrk where this user may
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r tuning/bench/peers/requirements.txt
+	@$(BIN)/hotrow setup --bench
 
 lock: $(STAMP) ## Resolve the dependencies again and write requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.11 --generate-hashes \

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from tuning.cli import demo, psql, stack, verify
+from tuning.cli import bench, demo, psql, stack, verify
 from tuning.cli.console import fail
 from tuning.stack.errors import StackError
 from tuning.stack.supervisor import Stopped, ending_on_signals
@@ -23,6 +23,7 @@ stack.register(app)
 demo.register(app)
 verify.register(app)
 psql.register(app)
+bench.register(app)
 
 
 def main() -> None:

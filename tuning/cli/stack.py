@@ -116,9 +116,11 @@ def status(
 
 def setup(
     tests: Annotated[bool, typer.Option("--tests", help="Also what only the tests need.")] = False,
+    bench: Annotated[bool, typer.Option("--bench", help="Also what only the benchmarks need.")] = False,
 ) -> None:
     """Install Debian's pgbouncer and redis-server where this user may; name what is missing where not."""
-    for sentence in packages.install(packages.FOR_TESTS if tests else packages.FOR_STACK, err.print):
+    wanted = packages.FOR_STACK + (packages.FOR_TESTS if tests else ()) + (packages.FOR_BENCH if bench else ())
+    for sentence in packages.install(tuple(dict.fromkeys(wanted)), err.print):
         err.print(sentence, markup=False)
 
 

@@ -74,13 +74,16 @@ INVARIANTS = {
             ON r.transaction_id = t.id AND r.product_stock_id = t.product_stock_id
          WHERE t.kind = 'reserve' AND (t.reservation_id IS NULL OR r.units IS NOT NULL)
            AND t.delta_held <> coalesce(r.units, 0)""",
+    # Two questions, not one with OR: that would compare every pair of a hot row.
     "every_reservation_is_in_the_ledger": """
         SELECT format('reservation %s of %s units is in no ledger row', r.id, r.quantity)
           FROM stock_reservation AS r
          WHERE NOT EXISTS (SELECT FROM stock_transaction AS t
                             WHERE t.kind = 'reserve' AND t.product_stock_id = r.product_stock_id
-                              AND (t.id = r.transaction_id
-                                   OR t.reservation_id = r.id AND t.delta_held = r.quantity))""",
+                              AND t.id = r.transaction_id)
+           AND NOT EXISTS (SELECT FROM stock_transaction AS t
+                            WHERE t.kind = 'reserve' AND t.product_stock_id = r.product_stock_id
+                              AND t.reservation_id = r.id AND t.delta_held = r.quantity)""",
 }
 
 _RESERVATIONS = """

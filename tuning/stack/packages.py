@@ -23,8 +23,11 @@ PGBOUNCER = Package("pgbouncer", "pgbouncer", "the service pools its own connect
 REDIS = Package("redis-server", "redis-server", "each worker caches in its own memory")
 POSTGRES = Package("postgresql", "pg_ctlcluster", "the tests run on the embedded PostgreSQL alone")
 
+WRK = Package("wrk", "wrk", "`hotrow bench http` cannot measure")
+
 FOR_STACK = (PGBOUNCER, REDIS)
 FOR_TESTS = (*FOR_STACK, POSTGRES)
+FOR_BENCH = (*FOR_STACK, WRK)
 
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 # Asked by Debian's packages before they start a server; 101 forbids it (invoke-rc.d(8)).
@@ -54,6 +57,8 @@ def install(packages: tuple[Package, ...], say: Callable[[str], None]) -> list[s
 def _is_there(package: Package) -> bool:
     if package is POSTGRES:
         return any(DEBIAN_POSTGRES.glob("*/bin/postgres"))
+    if package is WRK:  # knows no --version
+        return shutil.which(package.program) is not None
     return binaries.find(package.program) is not None
 
 

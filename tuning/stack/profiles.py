@@ -36,6 +36,7 @@ class Profile:
     has_pgbouncer: bool = True
     has_redis: bool = True
     has_replica: bool = True
+    has_web: bool = True
     migrate_to: dict[str, str] = field(default_factory=dict)
     role_settings: dict[str, str] = field(default_factory=dict)
     postgres_settings: dict[str, str] = field(default_factory=lambda: dict(POSTGRES_SETTINGS))

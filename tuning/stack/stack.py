@@ -210,7 +210,8 @@ class Stack:
         self._start_pgbouncer()
         self._start_redis()
         self._migrate()
-        self._start_web()
+        if self.profile.has_web:
+            self._start_web()
         self._write_pgpass()
 
     def _start_postgres(self) -> None:

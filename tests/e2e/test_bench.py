@@ -1,0 +1,126 @@
+"""``hotrow bench sql`` in its smallest shape, and that it tells of a counter that was falsified meanwhile."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.conftest import missing
+from tests.e2e.processes import Finished, Hotrow, alive
+
+pytest_plugins = ["tests.e2e.instances"]
+
+SMALL = ("--only", "function", "--only", "batched", "--clients", "2", "--batch", "20", "--rounds", "1")
+TIMEOUT_S = 90
+PARTS = {"machine", "settings", "rows", "ratios", "refusal", "growth", "sustained", "profile", "overlap", "audit"}
+
+
+class Measured:
+    """A benchmark that has run to its end; tests read it."""
+
+    def __init__(self, hotrow: Hotrow, out: Path) -> None:
+        options = ("--refusal", "--sustained", "2000", "--overlap", "--json", "--out", str(out), "--seconds", "1")
+        self.done: Finished = hotrow.run("bench", "sql", *SMALL, "--matrix", *options, timeout_s=TIMEOUT_S)
+        self.left = alive(hotrow.running())
+        self.out = out
+        self.hotrow = hotrow
+        assert self.done.code == 0, self.done.err
+        self.document: dict[str, Any] = json.loads(self.done.out)
+
+
+@pytest.fixture(scope="module")
+def measured(make_session_hotrow: Callable[..., Hotrow], tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    return Measured(make_session_hotrow("bench"), tmp_path_factory.mktemp("out"))
+
+
+def test_bench_sql_has_every_part(measured: Measured) -> None:
+    assert set(measured.document) >= PARTS
+    assert json.loads((measured.out / "bench-sql.json").read_text()) == measured.document
+    assert "| function | hot | prepared | 2 |" in (measured.out / "bench-sql.md").read_text()
+
+
+def test_bench_sql_counts_reservations(measured: Measured) -> None:
+    rows = {(row["strategy"], row["batch"]): row for row in measured.document["rows"]}
+    assert set(rows) == {("function", 0), ("batched", 20)}
+    for row in rows.values():
+        assert row["reservations_per_s"]["min"] > 0
+        assert (row["errors"], row["deadlocks"], row["not_reserved"]) == (0, 0, 0)
+
+
+def test_bench_sql_refuses_without_waiting_for_the_lock(measured: Measured) -> None:
+    refusal = measured.document["refusal"]
+    assert refusal["rates"][0]["refusals_per_s"]["min"] > 0
+    assert refusal["while_locked"]["waited"] == 0
+    assert refusal["while_locked"]["refused"] == refusal["while_locked"]["calls"]
+
+
+def test_bench_sql_sustains_what_was_asked_for(measured: Measured) -> None:
+    sustained = measured.document["sustained"]
+    assert sustained["reservations"] >= 2_000
+    assert sustained["wal_bytes_per_reservation"] > 0
+    assert sustained["size_bytes"]["stock_reservation"] > 0
+
+
+def test_bench_sql_overlaps_without_deadlocks_or_errors(measured: Measured) -> None:
+    overlap = measured.document["overlap"]
+    assert overlap["reservations"] > 0
+    assert (overlap["deadlocks"], overlap["errors"]) == (0, 0)
+
+
+def test_bench_sql_audits_every_invariant(measured: Measured) -> None:
+    assert len(measured.document["audit"]) >= 7
+    assert all(each["violations"] == [] for each in measured.document["audit"])
+
+
+def test_bench_sql_leaves_nothing_behind(measured: Measured) -> None:
+    assert measured.left == []
+    assert not (measured.hotrow.root / "data").exists()
+    assert list(measured.hotrow.scratch.iterdir()) == []
+
+
+def test_bench_sql_fails_when_a_counter_was_falsified(
+    make_session_hotrow: Callable[..., Hotrow], tmp_path: Path
+) -> None:
+    hotrow = make_session_hotrow("bench")
+    options = ("--only", "function", "--clients", "1", "--rounds", "1", "--seconds", "3", "--out", str(tmp_path))
+    command = hotrow.start("bench", "sql", *options)
+    command.says("round 1 of 1")
+    with psycopg.connect(hotrow.address("primary")) as connection:
+        connection.execute("UPDATE product_stock SET available = available + 5 WHERE id = 7")
+    done = command.wait(TIMEOUT_S)
+    assert done.code == 1
+    assert "violations" in done.err
+    assert "stock 7" in (tmp_path / "bench-sql.md").read_text()
+
+
+def test_bench_sql_refuses_a_strategy_that_it_does_not_know(
+    make_session_hotrow: Callable[..., Hotrow], tmp_path: Path
+) -> None:
+    done = make_session_hotrow("bench-unknown").run("bench", "sql", "--only", "magic", "--out", str(tmp_path))
+    assert done.code == 1
+    assert "choose one of pessimistic" in done.err
+
+
+def test_bench_http_measures_the_service_alone_where_no_peer_is_installed(
+    make_session_hotrow: Callable[..., Hotrow], tmp_path: Path
+) -> None:
+    if shutil.which("wrk") is None:
+        missing("wrk")
+    hotrow = make_session_hotrow("bench-http")
+    options = ("--connections", "4", "--rounds", "1", "--seconds", "1", "--peers", str(tmp_path / "none"))
+    done = hotrow.run("bench", "http", *options, "--json", "--out", str(tmp_path), timeout_s=TIMEOUT_S)
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    rows = {row["load"]: row for row in document["rows"]}
+    assert set(rows) == {"empty", "hot", "spread"}
+    assert all(row["non_2xx"] == row["broken"] == 0 for row in rows.values())
+    # wrk stops counting when its time is up; what was under way is reserved all the same.
+    for load in ("hot", "spread"):
+        assert 0 < rows[load]["requests"] <= rows[load]["reserved"] <= rows[load]["requests"] + 8
+    assert rows["empty"]["reserved"] == 0
+    assert "FastAPI is left out" in document["notes"][0]
+    assert alive(hotrow.running()) == []
