@@ -3,12 +3,11 @@
 from decimal import Decimal
 from typing import Annotated
 
-from django.db.models import Sum
-from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from ninja import Query, Router, Schema
 
 from service.catalog.models import Product
+from service.stock.availability import availability
 
 router = Router(tags=["catalog"])
 
@@ -44,11 +43,8 @@ def list_products(
         products = products.filter(category_id=category)
     start = (page - 1) * page_size
     # One row more than the page holds tells whether there is a next one, without a count.
-    rows = list(
-        products.select_related("category")
-        .annotate(available=Coalesce(Sum("stock__available"), 0))
-        .order_by("id")[start : start + page_size + 1]
-    )
+    rows = list(products.select_related("category").order_by("id")[start : start + page_size + 1])
+    free = {found.product_id: found.available for found in availability([row.pk for row in rows])}
     items = [
         ProductOut(
             id=row.pk,
@@ -56,7 +52,7 @@ def list_products(
             name=row.name,
             price=row.price,
             category=row.category.name,
-            available=row.available,
+            available=free.get(row.pk, 0),
         )
         for row in rows[:page_size]
     ]

@@ -12,13 +12,15 @@ SET search_path = pg_catalog, public, pg_temp
 AS $function$
 DECLARE
     v_due bigint[];
+    -- A variable, because the index cannot serve a function that changes while it is read.
+    v_now CONSTANT timestamptz := clock_timestamp();
 BEGIN
     IF p_limit IS NULL OR p_limit NOT BETWEEN 1 AND 10000 THEN
         RAISE EXCEPTION 'the limit is %; 1 to 10000 are allowed', p_limit USING ERRCODE = 'HR001';
     END IF;
     SELECT array_agg(due.id) INTO v_due
       FROM (SELECT r.id FROM stock_reservation AS r
-             WHERE r.status IN ('held', 'paying') AND r.expires_at <= clock_timestamp()
+             WHERE r.status IN ('held', 'paying') AND r.expires_at <= v_now
              ORDER BY r.expires_at LIMIT p_limit
                FOR UPDATE SKIP LOCKED) AS due;
     IF v_due IS NULL THEN

@@ -19,9 +19,11 @@ AS $function$
 DECLARE
     -- Past this a batch holds its locks longer than it saves round trips.
     c_max_requests CONSTANT integer := 10000;
-    c_visible_wait CONSTANT interval := interval '50 milliseconds';
     v_count CONSTANT integer := cardinality(p_order_ids);
     v_ttl CONSTANT interval := make_interval(secs => p_ttl_s);
+    -- Rows are dated before the lock is granted. A wait that is longer than this hundredth of the lifetime, or than a
+    -- second, is made good by dating them again, under the lock.
+    v_tolerated_wait CONSTANT interval := least(v_ttl / 100, interval '1 second');
     v_asked_at CONSTANT timestamptz := clock_timestamp();
     v_granted_at timestamptz;
     v_is_simple boolean;
@@ -91,7 +93,7 @@ BEGIN
             END IF;
             PERFORM stock_tell_sold_out_v1(array_agg(s.product_id)) FROM product_stock AS s
               WHERE s.id = ANY (v_stock_ids) AND s.available = 0 HAVING count(*) > 0;
-            IF v_granted_at - v_asked_at > c_visible_wait THEN
+            IF v_granted_at - v_asked_at > v_tolerated_wait THEN
                 UPDATE stock_reservation AS r
                    SET created_at = v_granted_at, updated_at = v_granted_at, expires_at = v_granted_at + v_ttl
                  WHERE r.order_id = ANY (p_order_ids);

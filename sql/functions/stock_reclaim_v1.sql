@@ -10,12 +10,14 @@ SET search_path = pg_catalog, public, pg_temp
 AS $function$
 DECLARE
     v_due bigint[];
+    -- A variable, because the index cannot serve a function that changes while it is read.
+    v_now CONSTANT timestamptz := clock_timestamp();
 BEGIN
     SELECT array_agg(due.id) INTO v_due
       FROM (SELECT r.id
               FROM stock_reservation AS r
               JOIN product_stock AS s ON s.id = r.product_stock_id
-             WHERE r.status IN ('held', 'paying') AND r.expires_at <= clock_timestamp()
+             WHERE r.status IN ('held', 'paying') AND r.expires_at <= v_now
                AND s.product_id = ANY (p_product_ids)
              ORDER BY r.expires_at
              LIMIT p_limit
