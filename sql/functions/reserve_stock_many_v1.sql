@@ -41,8 +41,10 @@ BEGIN
         RAISE EXCEPTION 'the ttl is % s; 1 to 86400 are allowed', p_ttl_s USING ERRCODE = 'HR001';
     ELSIF array_position(p_order_ids, NULL) IS NOT NULL OR array_position(p_user_ids, NULL) IS NOT NULL
           OR array_position(p_keys, NULL) IS NOT NULL OR array_position(p_product_ids, NULL) IS NOT NULL
-          OR array_position(p_quantities, NULL) IS NOT NULL OR 1 > ANY (p_quantities) OR '' = ANY (p_keys) THEN
-        RAISE EXCEPTION 'each quantity must be at least 1, no key empty and no element NULL' USING ERRCODE = 'HR001';
+          OR array_position(p_quantities, NULL) IS NOT NULL OR 1 > ANY (p_quantities) OR '' = ANY (p_keys)
+          OR EXISTS (SELECT FROM unnest(p_keys) AS k (key) WHERE length(k.key) > 255) THEN
+        RAISE EXCEPTION 'each quantity must be at least 1, no element NULL, and each key have 1 to 255 characters'
+            USING ERRCODE = 'HR001';
     END IF;
 
     -- Enough for the whole batch in one warehouse each, no limit, nobody waiting: the optimistic pass.

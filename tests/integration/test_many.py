@@ -100,7 +100,8 @@ def test_batch_reclaims_due_holds_and_splits_over_warehouses(shop: Shop, pooled:
     [
         ([], "one element for each request"),
         ([(1, "k", 1, 0)], "at least 1"),
-        ([(1, "", 1, 1)], "no key empty"),
+        ([(1, "", 1, 1)], "1 to 255 characters"),
+        ([(1, "k", 1, 1), (1, "k" * 256, 1, 1)], "1 to 255 characters"),
         ([(1, "k", None, 1)], "NULL"),
         ([(1, "k", 1, 1)] * 10_001, "1 to 10000"),
     ],
