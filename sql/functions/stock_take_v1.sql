@@ -33,6 +33,8 @@ BEGIN
     IF v_replaced IS NOT NULL THEN
         PERFORM stock_free_v1(v_replaced, 'released', 'release');
     END IF;
+    PERFORM stock_lapse_v1(ARRAY[p_user_id], p_products)
+      WHERE EXISTS (SELECT FROM product AS p WHERE p.id = ANY (p_products) AND p.max_per_user IS NOT NULL);
     PERFORM stock_reclaim_v1(p_products, c_max_reclaimed)
       WHERE EXISTS (SELECT FROM unnest(p_products, p_quantities) AS cart (product_id, quantity)
                      WHERE cart.quantity > (SELECT coalesce(sum(stock_free_units_v1(s)), 0) FROM product_stock AS s
