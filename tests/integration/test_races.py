@@ -140,7 +140,10 @@ def mutant_function(shop: Shop, connect: Callable[[], psycopg.Connection], old: 
 
 def test_race_fails_without_the_guard(shop: Shop, connect: Any) -> None:
     name, buy = mutant_function(
-        shop, connect, " AND s.available >= v_quantities[1]\n                    RETURNING", "\n                    RETURNING"
+        shop,
+        connect,
+        " AND s.available >= v_quantities[1]\n                    RETURNING",
+        "\n                    RETURNING",
     )
     product = shop.product(UNITS)
     try:
