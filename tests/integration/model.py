@@ -89,9 +89,7 @@ class Model:
             if line.product == product
             and (
                 line.status == "confirmed"
-                or line.status in OPEN
-                and (with_due or not order.is_due)
-                and (with_held or line.status == "paying")
+                or (line.status in OPEN and (with_due or not order.is_due) and (with_held or line.status == "paying"))
             )
         )
 
@@ -192,7 +190,7 @@ class Model:
     def confirm(self, user: int, order_id: str, ref: str, numbers: list[int] | None, late: str) -> str:
         order = self.orders[order_id]
         state = order.state(numbers) if order.user == user else "not_found"
-        if state in ("released", "not_found") or state == "expired" and late == "refuse":
+        if state in ("released", "not_found") or (state == "expired" and late == "refuse"):
             return state
         lines = order.chosen(numbers)
         if state == "confirmed":
@@ -219,7 +217,7 @@ class Model:
             found = self.products[product]
             units = sum(line.units for line in swept if line.product == product)
             had = self.counted(user, product, with_due=True)
-            if found.waiting or found.limit is not None and had + units > found.limit:
+            if found.waiting or (found.limit is not None and had + units > found.limit):
                 return False
         return all(self.products[product].free[where] >= units for (product, where), units in needed.items())
 

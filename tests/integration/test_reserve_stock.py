@@ -161,7 +161,7 @@ def test_public_may_not_execute_and_the_search_path_is_fixed(direct: psycopg.Con
     assert rows
     for name, is_definer, settings, is_public in rows:
         # What is granted runs as its owner; the parts that only other functions call do not.
-        is_granted = not name.startswith("stock_") and name not in OWNERS_OWN or name == "stock_availability_v1"
+        is_granted = (not name.startswith("stock_") and name not in OWNERS_OWN) or name == "stock_availability_v1"
         assert is_definer is is_granted, name
         if name not in INLINED:
             assert settings == ["search_path=pg_catalog, public, pg_temp"], name

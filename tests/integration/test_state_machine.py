@@ -312,9 +312,17 @@ MUTANTS = {
         "PERFORM stock_offer_v1(stock_free_v1(v_due, 'expired', 'expire'))",
         "UPDATE stock_reservation SET status = 'expired' WHERE id = ANY (v_due)",
     ),
-    "replay check removed": ("reserve_stock_v1", "IF FOUND THEN\n            IF v_previous", "IF false THEN\n            IF v_previous"),
-    "confirm does not check the state": ("confirm_reservation_v1", "IF outcome IN ('released', 'not_found') OR", "IF outcome = 'not_found' OR"),
-}  # fmt: skip
+    "replay check removed": (
+        "reserve_stock_v1",
+        "IF FOUND THEN\n            IF v_previous",
+        "IF false THEN\n            IF v_previous",
+    ),
+    "confirm does not check the state": (
+        "confirm_reservation_v1",
+        "IF outcome IN ('released', 'not_found') OR",
+        "IF outcome = 'not_found' OR",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -2,9 +2,10 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import service.db.expressions
 from django.conf import settings
 from django.db import migrations, models
+
+import service.db.expressions
 
 
 class Migration(migrations.Migration):
