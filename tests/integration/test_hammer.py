@@ -50,12 +50,26 @@ class Hammered:
     errors: str
 
 
-def hammer(stack: Stack, conninfo: str, mix: dict[str, int], length: list[str], **variables: int) -> Hammered:
+def hammer(
+    stack: Stack, conninfo: str, mix: dict[str, int], length: list[str], clients: int = CLIENTS, **variables: int
+) -> Hammered:
     """Run pgbench to its end; a failed statement ends its client, a deadlock counts as failed."""
     to = conninfo_to_dict(conninfo)
     pgbench = binaries.postgres(None, server_account()).program("pgbench")
     run = subprocess.run(
-        [pgbench, "-n", "-c", str(CLIENTS), "-j", "2", *length, "-h", str(to["host"]), "-p", str(to["port"])]
+        [
+            pgbench,
+            "-n",
+            "-c",
+            str(clients),
+            "-j",
+            str(min(clients, 2)),
+            *length,
+            "-h",
+            str(to["host"]),
+            "-p",
+            str(to["port"]),
+        ]
         + ["-U", str(to["user"]), *(f"-D{name}={value}" for name, value in variables.items())]
         + [argument for name, weight in mix.items() for argument in ("-f", f"{SCRIPTS / name}.sql@{weight}")]
         + [str(to["dbname"])],
@@ -155,7 +169,10 @@ def test_observer_finds_a_counter_that_changes_without_its_ledger_row(stack: Sta
     assert shop.violations() == []
 
 
-def test_updates_of_a_hot_row_stay_on_its_page(stack: Stack, shop: Shop) -> None:
+# Whoever waits for the row pins its page, and a pinned page is not pruned: with more than one waiter it fills up, and
+# one update in about 70 goes to another page (measured 2026-11-22: 98.6 % with 4 and 8 clients, 100 % with 1 and 2).
+@pytest.mark.parametrize(("clients", "ratio"), [(2, 0.99), (8, 0.98)])
+def test_updates_of_a_hot_row_stay_on_its_page(stack: Stack, shop: Shop, clients: int, ratio: float) -> None:
     product = shop.product(1_000_000)
     # Tuples that tests before made are vacuumed away; what follows is the hot row alone.
     shop.connection.execute("VACUUM product_stock")
@@ -163,7 +180,7 @@ def test_updates_of_a_hot_row_stay_on_its_page(stack: Stack, shop: Shop) -> None
     shop.connection.execute("SELECT pg_stat_force_next_flush()")
     before = shop.connection.execute(counts).fetchone() or (0, 0)
     # Direct: a backend that ends tells its statistics.
-    told = hammer(stack, stack.conninfo("app"), {"single": 1}, ["-T", "3"], first=product, last=0)
+    told = hammer(stack, stack.conninfo("app"), {"single": 1}, ["-T", "3"], clients=clients, first=product, last=0)
     assert (told.failed, told.errors) == (0, "")
     deadline = time.monotonic() + 5
     after = before
@@ -171,7 +188,7 @@ def test_updates_of_a_hot_row_stay_on_its_page(stack: Stack, shop: Shop) -> None
         after = shop.connection.execute(counts).fetchone() or (0, 0)
     updates, hot = after[0] - before[0], after[1] - before[1]
     assert updates == told.done
-    assert hot / updates >= 0.99
+    assert hot / updates >= ratio
 
 
 def test_hold_of_one_product_is_two_inserts_and_one_update(stack: Stack, shop: Shop) -> None:
