@@ -38,11 +38,17 @@ def mutant(stack: Stack, function: str, *changes: tuple[str, str]) -> Iterator[N
 
 def forget(stack: Stack, products: list[int]) -> None:
     """Remove products with all that tells of them, so that no later test finds what a mutant broke."""
-    with psycopg.connect(stack.superuser, dbname="hotrow") as cleaner:
-        # The ledger is append-only for everybody else.
-        cleaner.execute("SET LOCAL session_replication_role = replica")
-        counters = "SELECT id FROM product_stock WHERE product_id = ANY (%s)"
-        for table in ("stock_reservation", "stock_transaction", "stock_unit"):
-            cleaner.execute(f"DELETE FROM {table} WHERE product_stock_id IN ({counters})", [products])  # type: ignore[arg-type]
-        for table in ("stock_waitlist", "stock_user_total", "product_stock"):
-            cleaner.execute(f"DELETE FROM {table} WHERE product_id = ANY (%s)", [products])  # type: ignore[arg-type]
+    with psycopg.connect(stack.superuser, dbname="hotrow", autocommit=True) as connection:
+        with connection.transaction():
+            _delete(connection, products)
+        connection.execute("VACUUM ANALYZE stock_reservation, stock_transaction, stock_outbox, product_stock")
+
+
+def _delete(cleaner: psycopg.Connection, products: list[int]) -> None:
+    # The ledger is append-only for everybody else.
+    cleaner.execute("SET LOCAL session_replication_role = replica")
+    counters = "SELECT id FROM product_stock WHERE product_id = ANY (%s)"
+    for table in ("stock_reservation", "stock_transaction", "stock_unit"):
+        cleaner.execute(f"DELETE FROM {table} WHERE product_stock_id IN ({counters})", [products])  # type: ignore[arg-type]
+    for table in ("stock_waitlist", "stock_user_total", "product_stock"):
+        cleaner.execute(f"DELETE FROM {table} WHERE product_id = ANY (%s)", [products])  # type: ignore[arg-type]

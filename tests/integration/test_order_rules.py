@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.integration.mutants import forget
 from tests.integration.shop import Shop, call
 from tuning.stack.stack import Stack
 
@@ -150,6 +151,7 @@ def test_two_sweepers_end_ten_thousand_due_holds_once(stack: Stack, shop: Shop) 
         "SELECT count(DISTINCT order_id) FROM stock_outbox WHERE event = 'expired' AND order_id = ANY (%s)", ids
     )
     assert events == 10_000
+    forget(stack, [product])
 
 
 def test_availability_of_a_hundred_products_is_one_statement_clamped_for_each_location(
