@@ -27,7 +27,7 @@ PROOF = {
          "lifecycle.late_confirm_is_refused_unless_its_policy_reacquires"],
     13: ["lifecycle.replace_lets_the_last_unit_be_reserved_again",
          "interleavings.replacement_that_loses_a_race_keeps_what_was_held"],
-    14: ["strategies.fifty_calls_under_a_limit_of_two_give_two_units",
+    14: ["interleavings.limit_is_looked_at_again_under_the_lock", "strategies.fifty_calls_under_a_limit_of_two_give_two_units",
          "order_rules.waiting_list_is_no_way_around_the_limit"],
     15: ["hammer.observer_finds_a_counter_that_changes_without_its_ledger_row", "lifecycle.ledger_refuses_change",
          "many.batch_of_one_counter_is_one_update_and_one_ledger_row"],

@@ -69,7 +69,7 @@ CAUGHT_HERE: dict[str, tuple[str, tuple[str, str], Callable[[Stack, Shop, Sessio
     "limits are not looked at under the lock": (
         "stock_refusal_v1",
         ("p.max_per_user < cart.quantity", "p_mode <> 'locked' AND p.max_per_user < cart.quantity"),
-        lambda _, shop, __: strategies.test_fifty_calls_under_a_limit_of_two_give_two_units(shop, "function"),
+        lambda _, shop, sessions: interleavings.test_limit_is_looked_at_again_under_the_lock(shop, sessions),
     ),
     "an event in spite of the refusal": (
         "stock_supply_v1",

@@ -18,7 +18,7 @@ from tests.integration.shop import Shop
 
 # `make soak` sets the minutes; the default is for `make test`.
 SOAK_S = float(os.environ.get("HOTROW_SOAK_S", "0"))
-EXAMPLES, STEPS = (40, 50) if SOAK_S == 0 else (40, 80)
+EXAMPLES, STEPS = (25, 50) if SOAK_S == 0 else (40, 80)
 WAREHOUSES = {1: "MAIN", 2: "RESERVE"}
 
 buyers = st.integers(0, 2)
