@@ -8,8 +8,12 @@ STAMP := $(VENV)/.installed
 LINT_ENV := HOTROW_SECRET_KEY=lint HOTROW_JWT_KEY=lint-lint-lint-lint-lint-lint-lint \
 	HOTROW_DATABASE_URL=postgresql://lint@127.0.0.1/lint HOTROW_CONNECTION_MODE=per_request
 
+# What must also pass where PgBouncer has one server, because no call keeps a session.
+ONE_SERVER := $(addprefix tests/integration/,test_lifecycle.py test_reserve_stock.py test_order_rules.py)
+RACES := $(addprefix tests/integration/,test_races.py test_many.py test_stock_modes.py test_strategies.py)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo up down lint test check bench bench-peers lock
+.PHONY: help setup setup-tests demo up down lint test soak check bench bench-peers lock
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 14
@@ -47,6 +51,12 @@ lint: $(STAMP) ## Check style, types, imports and SQL
 
 test: setup-tests ## Run the tests on real PostgreSQL, PgBouncer and Redis
 	$(BIN)/python -m pytest $(ARGS)
+	HOTROW_TEST_POOL_SIZE=1 $(BIN)/python -m pytest -q $(ONE_SERVER)
+
+soak: setup-tests ## Run the long tests: histories for 10 minutes, 100,000 carts, every pair, races again and again
+	HOTROW_SOAK_S=600 $(BIN)/python -m pytest tests/integration $(ARGS)
+	HOTROW_SOAK_S=60 HOTROW_TEST_POOL_SIZE=1 $(BIN)/python -m pytest tests/integration $(ARGS)
+	for round in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/python -m pytest -q $(RACES) $(ARGS) || exit 1; done
 
 check: lint test ## Everything that CI runs
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tuning.stack import binaries
 from tuning.stack.accounts import server_account
 from tuning.stack.packages import DEBIAN_POSTGRES
-from tuning.stack.profiles import KIT
+from tuning.stack.profiles import KIT, LANE_POOL_SIZE, Profile
 from tuning.stack.stack import Stack
 from tuning.stack.supervisor import running
 
@@ -47,13 +48,19 @@ def state_directory() -> Iterator[Path]:
     shutil.rmtree(directory, ignore_errors=True)
 
 
+def profile() -> Profile:
+    """The kit's, with as many servers behind PgBouncer as ``HOTROW_TEST_POOL_SIZE`` says."""
+    size = os.environ.get("HOTROW_TEST_POOL_SIZE")
+    return replace(KIT, pool_size=int(size), lane_pool_size=min(int(size), LANE_POOL_SIZE)) if size else KIT
+
+
 @pytest.fixture(scope="session")
 def stack(state_directory: Path) -> Iterator[Stack]:
     """The kit's configuration, every part of it running."""
     for program in ("pgbouncer", "redis-server"):
         if binaries.find(program) is None:
             missing(program)
-    with running(INSTANCE, KIT, is_fresh=True) as started:
+    with running(INSTANCE, profile(), is_fresh=True) as started:
         yield started
 
 

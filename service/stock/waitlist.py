@@ -31,6 +31,7 @@ def join(user_id: int, product_id: int, quantity: int) -> Place:
     Raises:
         UnknownProduct: There is no such product.
         InactiveProduct: It is not on sale.
+        UserLimit: The buyer could not have so many units if they were free.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT outcome, place FROM join_waitlist_v1(%s, %s, %s)", [user_id, product_id, quantity])
@@ -39,6 +40,8 @@ def join(user_id: int, product_id: int, quantity: int) -> Place:
         raise errors.UnknownProduct("The product does not exist.")
     if outcome == "inactive_product":
         raise errors.InactiveProduct("The product is not on sale.")
+    if outcome == "user_limit":
+        raise errors.UserLimit("One buyer may not have so many units of the product.")
     return Place(Outcome(outcome), place)
 
 

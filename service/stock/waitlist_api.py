@@ -27,7 +27,7 @@ class PlaceOut(Schema):
     "/{product_id}/waitlist",
     response={201: PlaceOut},
     summary="Wait for units of a product",
-    openapi_extra=documented({404: ["unknown_product"], 409: ["inactive_product"]}),
+    openapi_extra=documented({404: ["unknown_product"], 409: ["inactive_product", "user_limit"]}),
 )
 def join_waitlist(request: HttpRequest, product_id: ProductId, body: WaitIn) -> tuple[int, PlaceOut]:
     joined = waitlist.join(user(request), product_id, body.quantity)

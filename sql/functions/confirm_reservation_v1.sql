@@ -29,7 +29,7 @@ BEGIN
         RETURN;
     ELSIF outcome = 'confirmed' THEN
         SELECT array_agg(DISTINCT r.payment_ref) INTO v_refs FROM stock_reservation AS r
-         WHERE r.order_id = p_order_id AND (p_lines IS NULL OR r.line = ANY (p_lines));
+         WHERE r.order_id = p_order_id AND r.status = 'confirmed' AND (p_lines IS NULL OR r.line = ANY (p_lines));
         outcome := CASE WHEN v_refs = ARRAY[p_payment_ref] THEN 'already_confirmed' ELSE 'duplicate_payment' END;
         RETURN;
     END IF;

@@ -25,9 +25,12 @@ BEGIN
     UPDATE stock_reservation AS r
        SET extensions = r.extensions + 1, updated_at = clock_timestamp(),
            expires_at = greatest(r.expires_at, clock_timestamp() + make_interval(secs => p_ttl_s))
-     WHERE r.order_id = p_order_id AND r.status = 'held' AND r.extensions < c_max_extensions
-    RETURNING r.expires_at INTO expires_at;
+     WHERE r.order_id = p_order_id AND r.status = 'held' AND r.extensions < c_max_extensions;
     outcome := CASE WHEN FOUND THEN 'extended' ELSE 'limit_reached' END;
+    IF outcome = 'extended' THEN
+        SELECT min(r.expires_at) INTO expires_at FROM stock_reservation AS r
+         WHERE r.order_id = p_order_id AND r.status = 'held';
+    END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION public.extend_reservation_v1(bigint, uuid, integer) FROM PUBLIC;

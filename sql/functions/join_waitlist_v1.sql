@@ -2,7 +2,7 @@
 -- Locks:   the buyer's place, and all counters of the product where units are free already.
 -- Raises:  HR001 the quantity is out of its range.
 -- Returns: outcome waiting, already_waiting (the place is kept, whatever the quantity), offered (the units were free
---          and are held now), unknown_product or inactive_product; place, 1 for the first.
+--          and are held now), user_limit, unknown_product or inactive_product; place, 1 for the first.
 -- Used by: service/stock. Any psql session may call it.
 CREATE FUNCTION public.join_waitlist_v1(
     p_user_id bigint, p_product_id bigint, p_quantity integer, OUT outcome text, OUT place bigint
@@ -14,17 +14,24 @@ SET search_path = pg_catalog, public, pg_temp
 AS $function$
 DECLARE
     v_is_active boolean;
+    v_limit integer;
 BEGIN
     IF p_user_id IS NULL OR p_quantity IS NULL OR p_quantity NOT BETWEEN 1 AND 10000 THEN
         RAISE EXCEPTION 'the quantity is %; 1 to 10000 are allowed', p_quantity USING ERRCODE = 'HR001';
     END IF;
-    SELECT p.is_active INTO v_is_active FROM product AS p WHERE p.id = p_product_id;
+    SELECT p.is_active, p.max_per_user INTO v_is_active, v_limit FROM product AS p WHERE p.id = p_product_id;
     IF NOT coalesce(v_is_active, false) THEN
         outcome := CASE WHEN v_is_active IS NULL THEN 'unknown_product' ELSE 'inactive_product' END;
         RETURN;
     END IF;
     -- Under the counters' locks, so that no unit becomes free between the look and the place.
     PERFORM 1 FROM product_stock AS s WHERE s.product_id = p_product_id ORDER BY s.id FOR NO KEY UPDATE;
+    IF p_quantity + coalesce((SELECT t.units FROM stock_user_total AS t
+                               WHERE t.product_id = p_product_id AND t.user_id = p_user_id), 0) > v_limit
+       AND NOT EXISTS (SELECT FROM stock_waitlist AS w WHERE w.product_id = p_product_id AND w.user_id = p_user_id) THEN
+        outcome := 'user_limit';
+        RETURN;
+    END IF;
     INSERT INTO stock_waitlist (product_id, user_id, quantity, created_at)
     VALUES (p_product_id, p_user_id, p_quantity, clock_timestamp())
         ON CONFLICT (product_id, user_id) DO NOTHING;

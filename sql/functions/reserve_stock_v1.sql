@@ -157,7 +157,9 @@ BEGIN
             IF NOT v_is_simple THEN
                 SELECT taken.outcome, taken.available, taken.granted_at INTO outcome, available, v_granted_at
                   FROM stock_take_v1(v_reservation_id, p_user_id, p_product_ids, v_products, v_quantities, p_mode) AS taken;
-                IF outcome IS NOT NULL THEN
+                IF outcome IS NOT NULL AND p_mode = 'replace' THEN
+                    RAISE EXCEPTION 'the cart cannot be had' USING ERRCODE = 'HR901';
+                ELSIF outcome IS NOT NULL THEN
                     DELETE FROM stock_reservation AS r WHERE r.id = v_reservation_id;
                     RETURN;
                 END IF;
@@ -209,6 +211,9 @@ BEGIN
         EXCEPTION
             WHEN lock_not_available THEN
                 outcome := 'busy';
+                RETURN;
+            WHEN SQLSTATE 'HR901' THEN
+                -- Undone with all that was given back for it: who cannot replace a hold keeps it.
                 RETURN;
             WHEN SQLSTATE 'HR900' THEN
                 v_has_lost := true;

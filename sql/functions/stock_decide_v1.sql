@@ -67,6 +67,7 @@ BEGIN
     FOR v_found IN
         WITH state AS MATERIALIZED (
             SELECT wanted.product_id, p.id IS NOT NULL AND stock.free IS NOT NULL AS is_known, p.is_active,
+                   p.max_per_user,
                    CASE WHEN waiting.first_id IS NULL THEN stock.free ELSE 0 END AS free,
                    CASE WHEN waiting.first_id IS NULL AND stock.free < wanted.units THEN (
                        SELECT coalesce(sum(r.quantity), 0) FROM stock_reservation AS r
@@ -83,12 +84,26 @@ BEGIN
         SELECT asked.position::integer AS position, state.free,
                CASE WHEN NOT state.is_known THEN 'unknown_product'
                     WHEN NOT state.is_active THEN 'inactive_product'
+                    WHEN state.max_per_user < asked.quantity + asked.had THEN 'user_limit'
                     ELSE 'insufficient' END AS outcome
-          FROM unnest(p_product_ids, p_quantities, v_outcomes) WITH ORDINALITY
-            AS asked (product_id, quantity, outcome, position)
+          FROM (SELECT a.product_id, a.quantity, a.outcome, a.position,
+                       -- An earlier request of the same buyer decides whether this one meets the limit.
+                       count(*) OVER (PARTITION BY a.user_id, a.product_id) > 1 AS is_repeated,
+                       -- Due holds do not count.
+                       CASE WHEN p.max_per_user IS NULL THEN 0 ELSE
+                           coalesce((SELECT t.units FROM stock_user_total AS t
+                                      WHERE t.product_id = p.id AND t.user_id = a.user_id), 0)
+                           - (SELECT coalesce(sum(r.quantity), 0) FROM stock_reservation AS r
+                                JOIN product_stock AS s ON s.id = r.product_stock_id
+                               WHERE r.user_id = a.user_id AND s.product_id = p.id
+                                 AND r.status IN ('held', 'paying') AND r.expires_at <= v_now) END AS had
+                  FROM unnest(p_user_ids, p_product_ids, p_quantities, v_outcomes) WITH ORDINALITY
+                    AS a (user_id, product_id, quantity, outcome, position)
+                  LEFT JOIN product AS p ON p.id = a.product_id) AS asked
           JOIN state ON state.product_id = asked.product_id
          WHERE asked.outcome IS NULL
-           AND (NOT state.is_known OR NOT state.is_active OR state.free + state.due < asked.quantity)
+           AND (NOT state.is_known OR NOT state.is_active OR state.max_per_user < asked.quantity + asked.had
+                OR state.free + state.due < asked.quantity AND NOT (state.max_per_user IS NOT NULL AND asked.is_repeated))
     LOOP
         v_outcomes[v_found.position] := v_found.outcome;
         IF v_found.outcome = 'insufficient' THEN
@@ -134,6 +149,8 @@ BEGIN
       FROM generate_series(1, v_count) AS i WHERE v_claims[i] IS NOT NULL OR v_outcomes[i] = 'repeated';
     IF v_products IS NOT NULL THEN
         PERFORM 1 FROM product_stock AS s WHERE s.product_id = ANY (v_products) ORDER BY s.id FOR NO KEY UPDATE;
+        PERFORM stock_lapse_v1(p_user_ids, v_products)
+          WHERE EXISTS (SELECT FROM product AS p WHERE p.id = ANY (v_products) AND p.max_per_user IS NOT NULL);
         PERFORM stock_reclaim_v1(ARRAY[short.product_id], c_max_reclaimed)
            FROM (SELECT p_product_ids[i] AS product_id, sum(p_quantities[i]) AS units
                    FROM generate_series(1, v_count) AS i

@@ -1,6 +1,7 @@
 -- stock_offer_v1: hold free units of these products for the buyers who wait for them, first come first served.
 -- Locks:   the product_stock rows of each product that is waited for, in ascending id, then its waiters and their totals.
--- Returns: how many buyers were offered units. A buyer whose quantity is not free yet keeps those behind waiting.
+-- Returns: how many buyers were offered units. A buyer whose quantity is not free yet keeps those behind waiting; one
+--          who has met the product's limit meanwhile loses the place.
 -- Used by: every function that frees units, in the same transaction; granted to nobody.
 CREATE FUNCTION public.stock_offer_v1(p_product_ids bigint[])
 RETURNS integer
@@ -37,6 +38,12 @@ BEGIN
         IF (SELECT coalesce(sum(s.available), 0) FROM product_stock AS s WHERE s.product_id = v_waiter.product_id)
            < v_waiter.quantity THEN
             v_waiting := array_remove(v_waiting, v_waiter.product_id);
+            CONTINUE;
+        END IF;
+        IF EXISTS (SELECT FROM product AS p
+                     JOIN stock_user_total AS t ON t.product_id = p.id AND t.user_id = v_waiter.user_id
+                    WHERE p.id = v_waiter.product_id AND t.units + v_waiter.quantity > p.max_per_user) THEN
+            DELETE FROM stock_waitlist AS w WHERE w.id = v_waiter.id;
             CONTINUE;
         END IF;
         v_order := gen_random_uuid();

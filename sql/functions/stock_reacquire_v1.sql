@@ -26,15 +26,28 @@ BEGIN
                       > p.max_per_user) THEN
         RETURN false;
     END IF;
+    -- Whether each warehouse has them, before anything is taken.
+    FOR v_stock IN
+        SELECT s.product_id, s.warehouse_id, sum(r.quantity)::bigint AS units
+          FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
+         WHERE r.order_id = p_order_id AND r.status = 'expired' AND (p_lines IS NULL OR r.line = ANY (p_lines))
+         GROUP BY s.product_id, s.warehouse_id
+    LOOP
+        -- Rows of whichever warehouse are turned back first: as many as all of them need.
+        PERFORM stock_unpool_v1(ARRAY[v_stock.product_id], ARRAY[
+            v_stock.units + (SELECT coalesce(sum(stock_free_units_v1(s)), 0)::bigint FROM product_stock AS s
+                              WHERE s.product_id = v_stock.product_id AND s.warehouse_id <> v_stock.warehouse_id)]);
+        IF (SELECT sum(s.available) FROM product_stock AS s
+             WHERE s.product_id = v_stock.product_id AND s.warehouse_id = v_stock.warehouse_id) < v_stock.units THEN
+            RETURN false;
+        END IF;
+    END LOOP;
     FOR v_stock IN
         SELECT s.id, s.product_id, s.warehouse_id, sum(r.quantity)::bigint AS units
           FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
          WHERE r.order_id = p_order_id AND r.status = 'expired' AND (p_lines IS NULL OR r.line = ANY (p_lines))
          GROUP BY s.id ORDER BY s.id
     LOOP
-        PERFORM stock_unpool_v1(ARRAY[v_stock.product_id], ARRAY[
-            (SELECT v_stock.units + sum(s.available)::bigint FROM product_stock AS s
-              WHERE s.product_id = v_stock.product_id AND s.id <> v_stock.id)]);
         -- What the line's own bucket lacks, the others of its warehouse may have.
         FOR v_other IN
             SELECT s.id, s.available FROM product_stock AS s
@@ -46,20 +59,18 @@ BEGIN
             PERFORM stock_change_v1(v_other.id, 'move', NULL, -least(v_missing, v_other.available), 0, 0);
             PERFORM stock_change_v1(v_stock.id, 'move', NULL, least(v_missing, v_other.available), 0, 0);
         END LOOP;
-        IF EXISTS (SELECT FROM product_stock AS s WHERE s.id = v_stock.id AND s.available < v_stock.units) THEN
-            RETURN false;
-        END IF;
-    END LOOP;
-    FOR v_line IN
-        SELECT r.id, r.product_stock_id, r.quantity, r.user_id, s.product_id
-          FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
-         WHERE r.order_id = p_order_id AND r.status = 'expired' AND (p_lines IS NULL OR r.line = ANY (p_lines))
-         ORDER BY r.product_stock_id, r.id
-    LOOP
-        PERFORM stock_change_v1(v_line.product_stock_id, 'reserve', v_line.id, -v_line.quantity, v_line.quantity, 0);
-        UPDATE stock_user_total AS t SET units = t.units + v_line.quantity
-         WHERE t.product_id = v_line.product_id AND t.user_id = v_line.user_id;
-        UPDATE stock_reservation AS r SET status = 'held', is_pooled = false WHERE r.id = v_line.id;
+        -- At once, so that the next bucket cannot fetch them.
+        FOR v_line IN
+            SELECT r.id, r.quantity, r.user_id FROM stock_reservation AS r
+             WHERE r.order_id = p_order_id AND r.product_stock_id = v_stock.id AND r.status = 'expired'
+               AND (p_lines IS NULL OR r.line = ANY (p_lines))
+             ORDER BY r.id
+        LOOP
+            PERFORM stock_change_v1(v_stock.id, 'reserve', v_line.id, -v_line.quantity, v_line.quantity, 0);
+            UPDATE stock_user_total AS t SET units = t.units + v_line.quantity
+             WHERE t.product_id = v_stock.product_id AND t.user_id = v_line.user_id;
+            UPDATE stock_reservation AS r SET status = 'held', is_pooled = false WHERE r.id = v_line.id;
+        END LOOP;
     END LOOP;
     RETURN true;
 END

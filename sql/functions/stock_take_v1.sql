@@ -22,17 +22,27 @@ DECLARE
     v_reservation_id bigint := p_reservation_id;
 BEGIN
     IF p_mode = 'replace' THEN
+        -- One that is being paid or released at this moment is waited for, before any counter is locked.
+        PERFORM 1 FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
+          WHERE r.user_id = p_user_id AND r.status = 'held' AND s.product_id = ANY (p_products)
+            AND r.id <> p_reservation_id
+          ORDER BY r.id FOR UPDATE OF r;
+    END IF;
+    PERFORM 1 FROM product_stock AS s WHERE s.product_id = ANY (p_products) ORDER BY s.id FOR NO KEY UPDATE;
+    granted_at := clock_timestamp();
+    IF p_mode = 'replace' THEN
+        -- Looked for again: the buyer's other call, which had the counters until now, may have made a new one.
         SELECT array_agg(own.id) INTO v_replaced
           FROM (SELECT r.id FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
                  WHERE r.user_id = p_user_id AND r.status = 'held' AND s.product_id = ANY (p_products)
                    AND r.id <> p_reservation_id
-                 ORDER BY r.id FOR UPDATE OF r) AS own;
+                   FOR UPDATE OF r SKIP LOCKED) AS own;
+        IF v_replaced IS NOT NULL THEN
+            PERFORM stock_free_v1(v_replaced, 'released', 'release');
+        END IF;
     END IF;
-    PERFORM 1 FROM product_stock AS s WHERE s.product_id = ANY (p_products) ORDER BY s.id FOR NO KEY UPDATE;
-    granted_at := clock_timestamp();
-    IF v_replaced IS NOT NULL THEN
-        PERFORM stock_free_v1(v_replaced, 'released', 'release');
-    END IF;
+    PERFORM stock_lapse_v1(ARRAY[p_user_id], p_products)
+      WHERE EXISTS (SELECT FROM product AS p WHERE p.id = ANY (p_products) AND p.max_per_user IS NOT NULL);
     PERFORM stock_reclaim_v1(p_products, c_max_reclaimed)
       WHERE EXISTS (SELECT FROM unnest(p_products, p_quantities) AS cart (product_id, quantity)
                      WHERE cart.quantity > (SELECT coalesce(sum(stock_free_units_v1(s)), 0) FROM product_stock AS s

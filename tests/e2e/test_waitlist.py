@@ -54,6 +54,8 @@ def test_products_that_cannot_be_waited_for_are_named(client: Client, shop: Shop
     assert (unknown.status, unknown.json["code"]) == (404, "unknown_product")
     inactive = client.post(path(shop.product(0, is_active=False)), {"quantity": 1})
     assert (inactive.status, inactive.json["code"]) == (409, "inactive_product")
+    limited = client.post(path(shop.product(0, max_per_user=2)), {"quantity": 3})
+    assert (limited.status, limited.json["code"]) == (409, "user_limit")
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 10_001, "1", 1.5, None])

@@ -34,8 +34,10 @@ def watcher(stack: Stack) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def shop(direct: psycopg.Connection) -> Shop:
-    return Shop(direct)
+def shop(direct: psycopg.Connection) -> Iterator[Shop]:
+    """A shop whose counters agree with ledger and reservations after every test (invariant 16)."""
+    yield Shop(direct)
+    assert direct.execute("SELECT * FROM check_stock_v1()").fetchall() == []
 
 
 @pytest.fixture(scope="session")

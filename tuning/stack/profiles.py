@@ -19,6 +19,13 @@ POSTGRES_SETTINGS = {
     "log_timezone": "UTC",
 }
 
+# PgBouncer's servers: what two to four cores and their disk work on at a time
+# ((2 x cores) + 1 spindle, rounded up: HikariCP wiki, About Pool Sizing).
+POOL_SIZE = 8
+# Batches on the same rows wait for each other: two overlap the rows of one with the commit of the
+# other, and more of them only wait (shared measurements in docs/adr/0010).
+LANE_POOL_SIZE = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -34,6 +41,8 @@ class Profile:
     service: dict[str, str]
     role: str = "app"
     has_pgbouncer: bool = True
+    pool_size: int = POOL_SIZE
+    lane_pool_size: int = LANE_POOL_SIZE
     has_redis: bool = True
     has_replica: bool = True
     has_web: bool = True

@@ -24,12 +24,6 @@ from tuning.stack.secrets import load_or_make, write_private
 
 # A fresh primary and replica with their write-ahead log, and room to work in.
 MIN_FREE_BYTES = 512 * 1024 * 1024
-# PgBouncer's servers: what two to four cores and their disk work on at a time
-# ((2 x cores) + 1 spindle, rounded up: HikariCP wiki, About Pool Sizing).
-POOL_SIZE = 8
-# Batches on the same rows wait for each other: two overlap the rows of one with the commit of the
-# other, and more of them only wait (shared measurements in docs/adr/0010).
-LANE_POOL_SIZE = 2
 MAX_CLIENT_CONN = 1000
 
 # The kernel closes the sockets of a killed process this long before its parent can see the end.
@@ -248,8 +242,8 @@ class Stack:
                 "DATABASE": postgres.DATABASE,
                 "POSTGRES_HOST": HOST,
                 "POSTGRES_PORT": str(primary.port),
-                "POOL_SIZE": str(POOL_SIZE),
-                "LANE_POOL_SIZE": str(LANE_POOL_SIZE),
+                "POOL_SIZE": str(self.profile.pool_size),
+                "LANE_POOL_SIZE": str(self.profile.lane_pool_size),
                 "MAX_CLIENT_CONN": str(MAX_CLIENT_CONN),
                 "ADMIN_USER": postgres.MONITOR_ROLE,
             },

@@ -30,6 +30,7 @@ FUNCTIONS = (
     "stock_decide",
     "stock_free",
     "stock_gather",
+    "stock_lapse",
     "stock_offer",
     "stock_order_state",
     "stock_plan",

@@ -1,0 +1,1 @@
+SELECT expire_reservations_v1(50);
