@@ -13,6 +13,8 @@ SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 AS $function$
 DECLARE
+    -- Added to a counter's id it names an advisory lock: callers of one counter queue there (docs/adr/0014).
+    c_queue CONSTANT bigint := 5217461234567168000;
     v_is_active boolean;
     v_limit integer;
 BEGIN
@@ -24,6 +26,8 @@ BEGIN
         outcome := CASE WHEN v_is_active IS NULL THEN 'unknown_product' ELSE 'inactive_product' END;
         RETURN;
     END IF;
+    PERFORM pg_advisory_xact_lock(c_queue + own.id)
+       FROM (SELECT s.id FROM product_stock AS s WHERE s.product_id = p_product_id ORDER BY s.id) AS own;
     -- Under the counters' locks, so that no unit becomes free between the look and the place.
     PERFORM 1 FROM product_stock AS s WHERE s.product_id = p_product_id ORDER BY s.id FOR NO KEY UPDATE;
     IF p_quantity + coalesce((SELECT t.units FROM stock_user_total AS t

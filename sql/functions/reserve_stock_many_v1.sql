@@ -19,6 +19,8 @@ AS $function$
 DECLARE
     -- Past this a batch holds its locks longer than it saves round trips.
     c_max_requests CONSTANT integer := 10000;
+    -- Added to a counter's id it names an advisory lock: callers of one counter queue there (docs/adr/0014).
+    c_queue CONSTANT bigint := 5217461234567168000;
     v_count CONSTANT integer := cardinality(p_order_ids);
     v_ttl CONSTANT interval := make_interval(secs => p_ttl_s);
     -- Rows are dated before the lock is granted. A wait that is longer than this hundredth of the lifetime, or than a
@@ -75,6 +77,9 @@ BEGIN
                       FROM unnest(v_stock_ids, v_transaction_ids) AS chosen (id, transaction_id)
                       JOIN product_stock AS s ON s.id = chosen.id) AS stock ON stock.product_id = r.product_id
              ORDER BY r.user_id, hashtextextended(r.key, 0);
+            IF cardinality(v_stock_ids) = 1 THEN
+                PERFORM pg_advisory_xact_lock(c_queue + v_stock_ids[1]);
+            END IF;
             PERFORM 1 FROM product_stock AS s WHERE s.id = ANY (v_stock_ids) ORDER BY s.id FOR NO KEY UPDATE;
             v_granted_at := clock_timestamp();
             WITH changed AS (
@@ -83,6 +88,7 @@ BEGIN
                        updated_at = v_granted_at
                   FROM unnest(v_stock_ids, v_sums, v_transaction_ids) AS wanted (id, units, transaction_id)
                  WHERE s.id = wanted.id AND s.available >= wanted.units
+                   AND NOT EXISTS (SELECT FROM stock_waitlist AS l WHERE l.product_id = s.product_id)
                 RETURNING s.id, s.version, wanted.units, wanted.transaction_id)
             INSERT INTO stock_transaction
                 (id, product_stock_id, kind, delta_available, delta_held, delta_sold, version, created_at)

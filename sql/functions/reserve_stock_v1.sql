@@ -28,6 +28,8 @@ AS $function$
 DECLARE
     -- A cart longer than this is a mistake or an attack: each line is a row lock.
     c_max_lines CONSTANT integer := 100;
+    -- Added to a counter's id it names an advisory lock: callers of one counter queue there (docs/adr/0014).
+    c_queue CONSTANT bigint := 5217461234567168000;
     v_products bigint[];
     v_quantities bigint[];
     v_hash bigint;
@@ -169,13 +171,16 @@ BEGIN
                     SELECT array_agg(free.id) INTO v_units
                       FROM (SELECT u.id FROM stock_unit AS u WHERE u.product_stock_id = v_stock_id
                              LIMIT v_quantities[1] FOR UPDATE SKIP LOCKED) AS free;
-                    v_has_lost := cardinality(v_units) IS DISTINCT FROM v_quantities[1];
+                    v_has_lost := cardinality(v_units) IS DISTINCT FROM v_quantities[1]
+                        OR EXISTS (SELECT FROM stock_waitlist AS w WHERE w.product_id = v_products[1]);
                     DELETE FROM stock_unit AS u WHERE u.id = ANY (v_units) AND NOT v_has_lost;
                 ELSE
+                    PERFORM pg_advisory_xact_lock(c_queue + v_stock_id);
                     UPDATE product_stock AS s
                        SET available = s.available - v_quantities[1], held = s.held + v_quantities[1],
                            version = s.version + 1, updated_at = clock_timestamp()
                      WHERE s.id = v_stock_id AND s.available >= v_quantities[1]
+                       AND NOT EXISTS (SELECT FROM stock_waitlist AS w WHERE w.product_id = v_products[1])
                     RETURNING s.version, s.available = 0 INTO v_version, v_is_last;
                     v_has_lost := NOT FOUND;
                 END IF;
