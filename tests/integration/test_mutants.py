@@ -53,7 +53,7 @@ CAUGHT_HERE: dict[str, tuple[str, tuple[str, str], Callable[[Stack, Shop, Sessio
     ),
     "the lifetime counts from the call": (
         "reserve_stock_v1",
-        ("interval '50 milliseconds'", "interval '1 hour'"),
+        ("least(v_ttl / 100, interval '1 second')", "interval '1 hour'"),
         lambda stack, shop, _: strategies.test_lifetime_is_whole_after_two_seconds_for_one_line_and_many(stack, shop),
     ),
     "a failed replacement loses the hold": (

@@ -208,18 +208,44 @@ def test_locked_row_is_busy_at_lock_timeout_and_nothing_is_written(stack: Stack,
 def test_reservation_is_one_statement(stack: Stack, shop: Shop, name: str) -> None:
     product, buy = product_for(shop, name, 50), through(name)
     assert buy({product: 1})[0] == "reserved"
+    called = statements(stack, lambda: [buy({product: 1}) for _ in range(10)])
+    assert list(called.values()) == [10], called
+    assert "reserve_stock" in next(iter(called))
+
+
+def test_every_other_operation_is_one_statement(stack: Stack, shop: Shop) -> None:
+    from service.stock import availability, orders, supply, waitlist
+
+    product, sold_out = shop.product(9), shop.product(0)
+    first, second = (call(shop.connection, [product], [1]).order_id for _ in range(2))
+    assert first is not None
+    assert second is not None
+    for operation in (
+        lambda: orders.extend(1, first),
+        lambda: orders.begin_payment(1, first),
+        lambda: orders.confirm(1, first, uuid.uuid4().hex),
+        lambda: orders.release(1, second),
+        lambda: orders.lines(1, first),
+        lambda: supply.restock(uuid.uuid4().hex, product, "MAIN", 1),
+        lambda: availability.availability([product, sold_out]),
+        lambda: waitlist.join(1, sold_out, 1),
+        lambda: waitlist.leave(1, sold_out),
+    ):
+        called = statements(stack, operation)
+        assert list(called.values()) == [1], called
+
+
+def statements(stack: Stack, operation: Callable[[], object]) -> dict[str, int]:
+    """The statements that the service's role sent for an operation, and how often."""
     counted = (
         "SELECT query, calls FROM pg_stat_statements AS s JOIN pg_roles AS r ON r.oid = s.userid"
         " WHERE r.rolname = 'hotrow_lab' AND s.toplevel"
     )
     with psycopg.connect(stack.superuser, dbname="hotrow", autocommit=True) as superuser:
         before = dict(superuser.execute(counted).fetchall())
-        for _ in range(10):
-            assert buy({product: 1})[0] == "reserved"
+        operation()
         after = dict(superuser.execute(counted).fetchall())
-    called = {query: calls - before.get(query, 0) for query, calls in after.items() if calls != before.get(query)}
-    assert list(called.values()) == [10], called
-    assert "reserve_stock" in next(iter(called))
+    return {query: calls - before.get(query, 0) for query, calls in after.items() if calls != before.get(query)}
 
 
 @pytest.mark.parametrize("told", [0, 1_000])
