@@ -58,6 +58,7 @@ def template(make_session_hotrow: Make) -> Hotrow:
     made.up()
     with psycopg.connect(made.address("primary")) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        connection.execute("GRANT SELECT ON kept TO PUBLIC")
     assert made.run("down").code == 0
     return made
 

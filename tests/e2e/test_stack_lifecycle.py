@@ -59,15 +59,20 @@ def test_status_tells_address_and_version_of_each_part(ready: Ready, part: str) 
     assert found["version"].split()[-1][0].isdigit()
 
 
-@pytest.mark.parametrize(("part", "is_replica"), [("primary", False), ("pgbouncer", False), ("replica", True)])
-def test_address_reaches_postgres_without_a_password_asked(ready: Ready, part: str, is_replica: bool) -> None:
+@pytest.mark.parametrize(
+    ("part", "is_replica", "role"),
+    [("primary", False, "hotrow_owner"), ("pgbouncer", False, "hotrow_app"), ("replica", True, "hotrow_readonly")],
+)
+def test_address_reaches_postgres_without_a_password_asked(
+    ready: Ready, part: str, is_replica: bool, role: str
+) -> None:
     with psycopg.connect(ready.part(part)["address"], prepare_threshold=None) as connection:
         row = connection.execute("SELECT pg_is_in_recovery(), current_user").fetchone()
-    assert row == (is_replica, "hotrow")
+    assert row == (is_replica, role)
 
 
 def test_address_of_pgbouncer_is_pgbouncer_itself(ready: Ready) -> None:
-    monitor = ready.part("pgbouncer")["address"].replace("hotrow@", "hotrow_monitor@")
+    monitor = ready.part("pgbouncer")["address"].replace("hotrow_app@", "hotrow_monitor@")
     with psycopg.connect(monitor, dbname="pgbouncer", autocommit=True, prepare_threshold=None) as connection:
         version = connection.execute("SHOW VERSION").fetchone()
     assert version is not None
