@@ -10,10 +10,11 @@ from service.ops.health import healthz, readyz
 from service.stock.reserve_api import create_reservation
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("healthz", healthz),
-    path("readyz", readyz),
+    # The hottest first: they are tried in this order.
     path("api/reservations", direct(create_reservation)),
     path("api/", api.urls),
+    path("healthz", healthz),
+    path("readyz", readyz),
 ]
 if settings.HAS_ADMIN:
     urlpatterns += [path("admin/", admin.site.urls), path("admin", RedirectView.as_view(pattern_name="admin:index"))]

@@ -33,6 +33,7 @@ DECLARE
     v_sums bigint[];
     v_transaction_ids bigint[];
     v_changed integer;
+    v_empty bigint[];
 BEGIN
     IF v_count IS NULL OR v_count NOT BETWEEN 1 AND c_max_requests
        OR cardinality(p_user_ids) IS DISTINCT FROM v_count OR cardinality(p_keys) IS DISTINCT FROM v_count
@@ -89,18 +90,21 @@ BEGIN
                   FROM unnest(v_stock_ids, v_sums, v_transaction_ids) AS wanted (id, units, transaction_id)
                  WHERE s.id = wanted.id AND s.available >= wanted.units
                    AND NOT EXISTS (SELECT FROM stock_waitlist AS l WHERE l.product_id = s.product_id)
-                RETURNING s.id, s.version, wanted.units, wanted.transaction_id)
-            INSERT INTO stock_transaction
-                (id, product_stock_id, kind, delta_available, delta_held, delta_sold, version, created_at)
-            SELECT changed.transaction_id, changed.id, 'reserve', -changed.units, changed.units, 0, changed.version,
-                   v_granted_at
-              FROM changed;
-            GET DIAGNOSTICS v_changed = ROW_COUNT;
+                RETURNING s.id, s.product_id, s.available, s.version, wanted.units, wanted.transaction_id),
+            told AS (
+                INSERT INTO stock_transaction
+                    (id, product_stock_id, kind, delta_available, delta_held, delta_sold, version, created_at)
+                SELECT changed.transaction_id, changed.id, 'reserve', -changed.units, changed.units, 0, changed.version,
+                       v_granted_at
+                  FROM changed)
+            SELECT count(*), array_agg(changed.product_id) FILTER (WHERE changed.available = 0)
+              INTO v_changed, v_empty FROM changed;
             IF v_changed <> cardinality(v_stock_ids) THEN
                 RAISE EXCEPTION 'sold out meanwhile' USING ERRCODE = 'HR900';
             END IF;
-            PERFORM stock_tell_sold_out_v1(array_agg(s.product_id)) FROM product_stock AS s
-              WHERE s.id = ANY (v_stock_ids) AND s.available = 0 HAVING count(*) > 0;
+            IF v_empty IS NOT NULL THEN
+                PERFORM stock_tell_sold_out_v1(v_empty);
+            END IF;
             IF v_granted_at - v_asked_at > v_tolerated_wait THEN
                 UPDATE stock_reservation AS r
                    SET created_at = v_granted_at, updated_at = v_granted_at, expires_at = v_granted_at + v_ttl
