@@ -11,8 +11,6 @@ PERSISTENT_MAX_AGE_S = 600
 CONNECT_TIMEOUT_S = 10
 # Beyond this a request would wait longer than the pool's timeout: refuse it at once.
 WAITING_PER_CONNECTION = 100
-# Batches under way at a time in one process, and one to spare.
-LANE_POOL_SIZE = 3
 
 _DJANGO_NAMES = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
 
@@ -22,9 +20,15 @@ def databases(env: Environment) -> dict[str, dict[str, Any]]:
     lane = env.lane_database_url or env.database_url
     return {
         "default": database(env, env.database_url.get_secret_value(), env.pool_size),
-        # No check before each batch: one that meets a dead connection is sent again with the same keys.
-        "lane": {**database(env, lane.get_secret_value(), LANE_POOL_SIZE), "CONN_HEALTH_CHECKS": False},
+        "lane": _lane(env, lane.get_secret_value()),
     }
+
+
+def _lane(env: Environment, url: str) -> dict[str, Any]:
+    """One connection that stays open; a batch that finds it dead is sent again with the same keys."""
+    entry = database(env, url, pool_size=1)
+    entry["OPTIONS"].pop("pool", None)
+    return {**entry, "CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": False}
 
 
 def database(env: Environment, url: str, pool_size: int) -> dict[str, Any]:

@@ -99,7 +99,8 @@ def measure(
         raise StackError("wrk is not installed: `make bench-peers` installs it, given root")
     # Strategies that write from Python need the rights for it.
     role = "lab" if strategy in ("pessimistic", "optimistic", "conditional") else KIT.role
-    profile = replace(KIT, role=role, service={**KIT.service, "STRATEGY": strategy})
+    # Nothing here reads the replica.
+    profile = replace(KIT, role=role, has_replica=False, service={**KIT.service, "STRATEGY": strategy})
     with (
         tempfile.TemporaryDirectory(prefix="hotrow-") as scratch,
         running(INSTANCE, profile, is_fresh=True, postgres_bin=postgres_bin, report=step) as stack,
