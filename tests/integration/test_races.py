@@ -119,12 +119,16 @@ def test_carts_over_the_same_products_never_deadlock(shop: Shop, connect: Callab
     assert shop.violations() == []
 
 
-def mutant_function(shop: Shop, connect: Callable[[], psycopg.Connection], old: str, new: str) -> tuple[str, Reserve]:
+def mutant_function(
+    shop: Shop, connect: Callable[[], psycopg.Connection], old: str, new: str, *more: tuple[str, str]
+) -> tuple[str, Reserve]:
     """Create a copy of the function with one guard changed, and a way to call it."""
     name = f"mutant_{uuid.uuid4().hex[:12]}"
     source = Path(__file__).parents[2].joinpath("sql/functions/reserve_stock_v1.sql").read_text()
-    assert old in source
-    shop.connection.execute(source.replace(old, new).replace("reserve_stock_v1", name))
+    for before, after in ((old, new), *more):
+        assert before in source
+        source = source.replace(before, after)
+    shop.connection.execute(source.replace("reserve_stock_v1", name))
     local = threading.local()
 
     def buy(product_id: int, key: str) -> str:
@@ -142,8 +146,8 @@ def test_race_fails_without_the_guard(shop: Shop, connect: Any) -> None:
     name, buy = mutant_function(
         shop,
         connect,
-        " AND s.available >= v_quantities[1]\n                    RETURNING",
-        "\n                    RETURNING",
+        " AND s.available >= v_quantities[1]\n                       AND NOT EXISTS",
+        " AND NOT EXISTS",
     )
     product = shop.product(UNITS)
     try:
@@ -155,12 +159,13 @@ def test_race_fails_without_the_guard(shop: Shop, connect: Any) -> None:
 
 
 def test_race_fails_for_read_then_write(stack: Stack, shop: Shop, connect: Any) -> None:
-    """The guard kept, the counter written from a value that was read before."""
+    """The guard kept, the counter written from a value that was read before, and no queue that would hide it."""
     name, buy = mutant_function(
         shop,
         connect,
         "SET available = s.available - v_quantities[1]",
         "SET available = (SELECT o.available FROM product_stock AS o WHERE o.id = v_stock_id) - v_quantities[1]",
+        ("PERFORM pg_advisory_xact_lock(c_queue + v_stock_id);", ""),
     )
     product = shop.product(UNITS)
     try:

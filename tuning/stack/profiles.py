@@ -23,7 +23,7 @@ POSTGRES_SETTINGS = {
 # ((2 x cores) + 1 spindle, rounded up: HikariCP wiki, About Pool Sizing).
 POOL_SIZE = 8
 # Batches on the same rows wait for each other: two overlap the rows of one with the commit of the
-# other, and more of them only wait (shared measurements in docs/adr/0010).
+# other, and more of them only wait (docs/adr/0010).
 LANE_POOL_SIZE = 2
 
 
