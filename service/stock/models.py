@@ -61,10 +61,13 @@ class ProductStock(models.Model):
 class StockUnit(models.Model):
     """A free unit of a product that is counted by rows; a reservation that takes it deletes it."""
 
-    product_stock = models.ForeignKey(ProductStock, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False)
+    product_stock = models.ForeignKey(
+        ProductStock, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
 
     class Meta:
         db_table = "stock_unit"
+        indexes = [models.Index(fields=["product_stock", "id"], name="stock_unit_stock_id_idx")]
 
 
 class StockReservation(models.Model):

@@ -70,10 +70,12 @@ BEGIN
                    p.max_per_user,
                    CASE WHEN waiting.first_id IS NULL THEN stock.free ELSE 0 END AS free,
                    CASE WHEN waiting.first_id IS NULL AND stock.free < wanted.units THEN (
-                       SELECT coalesce(sum(r.quantity), 0) FROM stock_reservation AS r
-                         JOIN product_stock AS s ON s.id = r.product_stock_id
-                        WHERE s.product_id = wanted.product_id
-                          AND r.status IN ('held', 'paying') AND r.expires_at <= v_now) ELSE 0 END AS due
+                       SELECT coalesce(sum(due.quantity), 0)
+                         FROM (SELECT r.product_stock_id, r.quantity FROM stock_reservation AS r
+                                WHERE r.status IN ('held', 'paying') AND r.expires_at <= v_now
+                                ORDER BY r.expires_at LIMIT 10000) AS due
+                         JOIN product_stock AS s ON s.id = due.product_stock_id
+                        WHERE s.product_id = wanted.product_id) ELSE 0 END AS due
               FROM (SELECT r.product_id, sum(r.quantity) AS units
                       FROM unnest(p_product_ids, p_quantities) AS r (product_id, quantity) GROUP BY r.product_id) AS wanted
               LEFT JOIN product AS p ON p.id = wanted.product_id

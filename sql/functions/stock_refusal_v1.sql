@@ -29,10 +29,13 @@ AS $function$
                waiting.first_id IS NULL AND (
                    coalesce(stock.free, 0) >= cart.quantity
                    OR p_mode <> 'locked' AND coalesce(stock.free, 0) + (
-                       SELECT coalesce(sum(r.quantity), 0) FROM stock_reservation AS r
-                         JOIN product_stock AS s ON s.id = r.product_stock_id
-                        WHERE s.product_id = cart.product_id
-                          AND r.status IN ('held', 'paying') AND r.expires_at <= (SELECT clock_timestamp()))
+                       SELECT coalesce(sum(due.quantity), 0)
+                         FROM (SELECT r.product_stock_id, r.quantity FROM stock_reservation AS r
+                                WHERE r.status IN ('held', 'paying') AND r.expires_at <= (SELECT clock_timestamp())
+                                -- Ordered and bounded, else the planner reads the whole table for the few that are due.
+                                ORDER BY r.expires_at LIMIT 10000) AS due
+                         JOIN product_stock AS s ON s.id = due.product_stock_id
+                        WHERE s.product_id = cart.product_id)
                       + CASE WHEN p_mode = 'replace' THEN (
                        SELECT coalesce(sum(r.quantity), 0) FROM stock_reservation AS r
                          JOIN product_stock AS s ON s.id = r.product_stock_id

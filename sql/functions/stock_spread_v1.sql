@@ -9,7 +9,7 @@ VOLATILE
 SET search_path = pg_catalog, public, pg_temp
 AS $function$
 DECLARE
-    -- Free rows are counted to show what is available: 40 ms at this many (measured 2026-11-22).
+    -- Free rows are counted to show what is available.
     c_max_units CONSTANT bigint := 1000000;
     v_mode text;
     v_main record;

@@ -146,7 +146,7 @@ def test_race_fails_without_the_guard(shop: Shop, connect: Any) -> None:
     name, buy = mutant_function(
         shop,
         connect,
-        " AND s.available >= v_quantities[1]\n                       AND NOT EXISTS",
+        " AND s.available >= v_quantities[1]\n                           AND NOT EXISTS",
         " AND NOT EXISTS",
     )
     product = shop.product(UNITS)

@@ -245,6 +245,7 @@ class Migration(migrations.Migration):
                     "product_stock",
                     models.ForeignKey(
                         db_constraint=False,
+                        db_index=False,
                         on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="+",
                         to="stock.productstock",
@@ -253,6 +254,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "stock_unit",
+                "indexes": [models.Index(fields=["product_stock", "id"], name="stock_unit_stock_id_idx")],
             },
         ),
         migrations.CreateModel(
