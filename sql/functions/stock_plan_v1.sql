@@ -1,7 +1,7 @@
 -- stock_plan_v1: from which counters the units of a cart come: one warehouse that has enough, by priority, else several.
 -- Locks:   none. A caller that acts on the plan holds the rows; one that only wants to refuse does not.
 -- Returns: product_id, stock_id, quantity; fewer units than asked where the free ones do not suffice.
--- Used by: reserve_stock and stock_offer; granted to nobody.
+-- Used by: stock_take and stock_offer; granted to nobody.
 CREATE FUNCTION public.stock_plan_v1(p_product_ids bigint[], p_quantities bigint[])
 RETURNS TABLE (product_id bigint, stock_id bigint, quantity bigint)
 LANGUAGE sql

@@ -1,7 +1,7 @@
 -- stock_reclaim_v1: expire due holds of these products, a bounded number in one call.
 -- Locks:   the due reservations that nobody else has locked. The caller holds the products' counters.
 -- Returns: how many reservations were expired.
--- Used by: reserve_stock, where the units of due holds are needed; granted to nobody.
+-- Used by: stock_take and stock_decide, where the units of due holds are needed; granted to nobody.
 CREATE FUNCTION public.stock_reclaim_v1(p_product_ids bigint[], p_limit integer)
 RETURNS integer
 LANGUAGE plpgsql

@@ -4,7 +4,7 @@
 --          had; available: free units for each of p_product_ids, where insufficient. Units that others wait for are
 --          not free. In mode new the units of due holds count, in mode replace the buyer's own holds too.
 --          A clock in a subquery is read once, so that the index on deadlines can be used.
--- Used by: reserve_stock; granted to nobody.
+-- Used by: reserve_stock and stock_take; granted to nobody.
 CREATE FUNCTION public.stock_refusal_v1(
     p_user_id bigint, p_product_ids bigint[], p_products bigint[], p_quantities bigint[], p_mode text,
     OUT outcome text, OUT available bigint[]

@@ -1,6 +1,5 @@
 """The whole service under wrk, and FastAPI with asyncpg beside it on the same database."""
 
-import http.client
 import shutil
 import tempfile
 import time
@@ -9,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -20,6 +18,7 @@ from tuning.bench.rig import one
 from tuning.bench.wrk import Hits, Target
 from tuning.observe import audit
 from tuning.observe.audit import InvariantResult
+from tuning.stack import web
 from tuning.stack.children import Child, spawn
 from tuning.stack.errors import StackError
 from tuning.stack.ports import HOST, free_port
@@ -183,19 +182,8 @@ def _peer(stack: Stack, peers: Path, key: str) -> Iterator[str | None]:
     words += [f"--app-dir={Path(__file__).parent / 'peers'}"]
     child: Child = spawn("fastapi", words, log=stack.paths.log("fastapi"), env=env)
     try:
-        child.wait_until(lambda: _answers(f"http://{HOST}:{port}"))
+        child.wait_until(lambda: web.answers(port, "/healthz"))
         yield f"http://{HOST}:{port}"
         child.check()
     finally:
         child.stop()
-
-
-def _answers(url: str) -> bool:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

@@ -32,7 +32,7 @@ def start(log: Path, port: int, env: Mapping[str, str]) -> Child:
         env=_environment({**env, "BIND": f"{HOST}:{port}"}),
     )
     try:
-        child.wait_until(lambda: _is_ready(port))
+        child.wait_until(lambda: answers(port, "/readyz"))
     except BaseException:
         child.stop()
         raise
@@ -45,10 +45,11 @@ def _environment(settings: Mapping[str, str]) -> dict[str, str]:
     return kept | {f"HOTROW_{name}": value for name, value in settings.items()}
 
 
-def _is_ready(port: int) -> bool:
+def answers(port: int, path: str) -> bool:
+    """Whether a server on this port answers a GET with 200."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", path)
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False
