@@ -64,7 +64,7 @@ class RunSQLFile(_FileOperation):
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
         if self.allowed(app_label, schema_editor):
-            schema_editor.execute(f"DROP FUNCTION {schema_editor.quote_name(self.name)}", params=None)
+            schema_editor.execute(f"DROP ROUTINE {schema_editor.quote_name(self.name)}", params=None)
 
 
 class CreateIndexFromFile(_FileOperation):

@@ -12,6 +12,8 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
+-- A plan is kept for the session's life; made while the table was new, it would read all of it later (docs/adr/0019).
+SET enable_seqscan = off
 AS $function$
 BEGIN
     IF p_available IS NULL OR p_available NOT BETWEEN 0 AND 1000000000000 OR p_expected_version IS NULL THEN

@@ -10,6 +10,8 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
+-- A plan is kept for the session's life; made while the table was new, it would read all of it later (docs/adr/0019).
+SET enable_seqscan = off
 AS $function$
 DECLARE
     -- A hold that can be extended for ever is a sale without a payment.

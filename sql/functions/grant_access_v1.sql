@@ -12,7 +12,7 @@ SET search_path = pg_catalog, public, pg_temp
 AS $function$
 DECLARE
     -- Every version of these: two releases may run side by side.
-    c_functions CONSTANT text := '^(reserve_stock|reserve_stock_many|begin_payment|extend_reservation'
+    c_functions CONSTANT text := '^(reserve_stock|reserve_and_commit|reserve_stock_many|begin_payment|extend_reservation'
         '|confirm_reservation|release_reservation|expire_reservations|restock|adjust_stock|stock_availability'
         '|join_waitlist|leave_waitlist|check_stock)_v[0-9]+$';
     c_reading CONSTANT text := '^(stock_availability|check_stock)_v[0-9]+$';
@@ -57,9 +57,9 @@ BEGIN
           FROM pg_proc AS p
          WHERE p.pronamespace = 'public'::regnamespace AND p.proname ~ c_functions
     LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %I', v_function.name, p_role);
+        EXECUTE format('REVOKE ALL ON ROUTINE %s FROM %I', v_function.name, p_role);
         IF v_function.is_granted THEN
-            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', v_function.name, p_role);
+            EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', v_function.name, p_role);
         END IF;
     END LOOP;
     EXECUTE format(CASE p_kind WHEN 'none' THEN 'REVOKE USAGE ON SCHEMA public FROM %I'

@@ -11,6 +11,8 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
+-- A plan is kept for the session's life; made while the table was new, it would read all of it later (docs/adr/0019).
+SET enable_seqscan = off
 AS $function$
 DECLARE
     -- Added to a counter's id it names an advisory lock: callers of one counter queue there (docs/adr/0014).

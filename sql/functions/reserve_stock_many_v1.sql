@@ -13,6 +13,8 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
+-- A plan is kept for the session's life; made while the table was new, it would read all of it later (docs/adr/0019).
+SET enable_seqscan = off
 -- Planning anew for each batch's arrays costs more than a small batch itself (docs/adr/0012).
 SET plan_cache_mode = force_generic_plan
 AS $function$

@@ -6,7 +6,7 @@
 --          insufficient (available: free units, in the order of the product ids), user_limit, unknown_product,
 --          inactive_product, or busy (a row stayed locked for lock_timeout; nothing was written, call again). Mode
 --          replace first gives back the buyer's own holds of these products.
--- Used by: service/stock/strategies/function.py. Any psql session may call it.
+-- Used by: reserve_and_commit_v1, and whoever reserves within a transaction of their own. Any psql session may call it.
 CREATE FUNCTION public.reserve_stock_v1(
     p_order_id uuid,
     p_user_id bigint,
@@ -24,6 +24,8 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
+-- A plan is kept for the session's life; made while the table was new, it would read all of it later (docs/adr/0019).
+SET enable_seqscan = off
 AS $function$
 DECLARE
     -- A cart longer than this is a mistake or an attack: each line is a row lock.
@@ -45,6 +47,7 @@ DECLARE
     v_free bigint;
     v_is_pooled boolean;
     v_has_lost boolean := false;
+    v_has_queued boolean;
     v_is_last boolean;
     v_units bigint[];
     v_first_unit bigint;
@@ -127,16 +130,18 @@ BEGIN
                        ELSE s.available >= v_quantities[1] END DESC,
                   w.priority, CASE WHEN p.stock_mode = 'buckets' THEN random() END, s.id
          LIMIT 1;
-        IF v_is_simple AND NOT v_is_enough
-           AND coalesce((SELECT min(r.expires_at) FROM stock_reservation AS r
-                          WHERE r.status IN ('held', 'paying')) > v_asked_at, true) THEN
+        -- Two questions, not one with AND: whoever is not refused shall not pay for the second.
+        IF v_is_simple AND NOT v_is_enough THEN
             -- Sold out and nothing due: the commonest refusal of a flash sale, in a few index reads. (An EXISTS with the
             -- deadline in it reads the whole table: the planner expects a third of it to be due.)
-            SELECT sum(stock_free_units_v1(s)) INTO v_free FROM product_stock AS s WHERE s.product_id = v_products[1];
-            IF v_free < v_quantities[1] THEN
-                outcome := 'insufficient';
-                available := array_fill(v_free, ARRAY[cardinality(p_product_ids)]);
-                RETURN;
+            IF coalesce((SELECT min(r.expires_at) FROM stock_reservation AS r
+                          WHERE r.status IN ('held', 'paying')) > v_asked_at, true) THEN
+                SELECT sum(stock_free_units_v1(s)) INTO v_free FROM product_stock AS s WHERE s.product_id = v_products[1];
+                IF v_free < v_quantities[1] THEN
+                    outcome := 'insufficient';
+                    available := array_fill(v_free, ARRAY[cardinality(p_product_ids)]);
+                    RETURN;
+                END IF;
             END IF;
         END IF;
         v_is_simple := coalesce(v_is_simple AND v_is_enough, false) AND NOT v_has_lost;
@@ -188,7 +193,8 @@ BEGIN
                         OR EXISTS (SELECT FROM stock_waitlist AS w WHERE w.product_id = v_products[1]);
                     DELETE FROM stock_unit AS u WHERE u.id = ANY (v_units) AND NOT v_has_lost;
                 ELSE
-                    PERFORM pg_advisory_xact_lock(c_queue + v_stock_id);
+                    -- An expression, where PERFORM would start a query.
+                    v_has_queued := pg_advisory_xact_lock(c_queue + v_stock_id) IS NOT NULL;
                     WITH taken AS (
                         UPDATE product_stock AS s
                            SET available = s.available - v_quantities[1], held = s.held + v_quantities[1],

@@ -12,6 +12,8 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
+-- A plan is kept for the session's life; made while the table was new, it would read all of it later (docs/adr/0019).
+SET enable_seqscan = off
 AS $function$
 BEGIN
     IF p_delta IS NULL OR p_delta = 0 OR abs(p_delta) > 1000000000000 THEN

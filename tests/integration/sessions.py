@@ -32,10 +32,15 @@ class Session:
 
     def start(self, statement: str, *arguments: Any) -> None:
         """Send a statement and return when it ended or waits for another session."""
-        self._running = self._thread.submit(self.run, statement, *arguments)
+        self.send(statement, *arguments)
+        assert self._running is not None
         deadline = time.monotonic() + PATIENCE_S
         while not self._running.done() and not self.waits_for():
             assert time.monotonic() < deadline, f"neither ended nor waits: {statement}"
+
+    def send(self, statement: str, *arguments: Any) -> None:
+        """Send a statement and return at once."""
+        self._running = self._thread.submit(self.run, statement, *arguments)
 
     def waits_for(self) -> list[int]:
         """The backends that hold a lock which this session waits for."""

@@ -165,7 +165,7 @@ def test_race_fails_for_read_then_write(stack: Stack, shop: Shop, connect: Any) 
         connect,
         "SET available = s.available - v_quantities[1]",
         "SET available = (SELECT o.available FROM product_stock AS o WHERE o.id = v_stock_id) - v_quantities[1]",
-        ("PERFORM pg_advisory_xact_lock(c_queue + v_stock_id);", ""),
+        ("pg_advisory_xact_lock(c_queue + v_stock_id)", "0"),
     )
     product = shop.product(UNITS)
     try:

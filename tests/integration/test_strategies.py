@@ -210,7 +210,7 @@ def test_reservation_is_one_statement(stack: Stack, shop: Shop, name: str) -> No
     assert buy({product: 1})[0] == "reserved"
     called = statements(stack, lambda: [buy({product: 1}) for _ in range(10)])
     assert list(called.values()) == [10], called
-    assert "reserve_stock" in next(iter(called))
+    assert "reserve_" in next(iter(called))
 
 
 def test_every_other_operation_is_one_statement(stack: Stack, shop: Shop) -> None:
@@ -238,8 +238,8 @@ def test_every_other_operation_is_one_statement(stack: Stack, shop: Shop) -> Non
 def statements(stack: Stack, operation: Callable[[], object]) -> dict[str, int]:
     """The statements that the service's role sent for an operation, and how often."""
     counted = (
-        "SELECT query, calls FROM pg_stat_statements AS s JOIN pg_roles AS r ON r.oid = s.userid"
-        " WHERE r.rolname = 'hotrow_lab' AND s.toplevel"
+        "SELECT query, sum(calls)::bigint FROM pg_stat_statements AS s JOIN pg_roles AS r ON r.oid = s.userid"
+        " WHERE r.rolname = 'hotrow_lab' AND s.toplevel GROUP BY query"
     )
     with psycopg.connect(stack.superuser, dbname="hotrow", autocommit=True) as superuser:
         before = dict(superuser.execute(counted).fetchall())

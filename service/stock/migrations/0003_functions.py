@@ -20,6 +20,7 @@ FUNCTIONS = (
     "repair_stock",
     "reserve_stock_many",
     "reserve_stock",
+    "reserve_and_commit",
     "restock",
     "set_stock_mode",
     # The first two are bodies that later ones inline.

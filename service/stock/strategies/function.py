@@ -1,10 +1,10 @@
-"""``function``: the whole reservation is one call of ``sql/functions/reserve_stock_v1.sql``."""
+"""``function``: the whole reservation is one call of ``sql/functions/reserve_and_commit_v1.sql``."""
 
 from django.db import connection
 
 from service.stock.strategies import Outcome, Request, Result
 
-_CALL = "SELECT outcome, order_id, expires_at, available FROM reserve_stock_v1(%s, %s, %s, %s, %s, %s, %s)"
+_CALL = "CALL reserve_and_commit_v1(%s, %s, %s, %s, %s, %s, %s)"
 
 
 def reserve(request: Request) -> Result:
