@@ -96,21 +96,6 @@ BEGIN
 
     -- A second round is for a call that lost a race: for its key, or for the last units of the counter it chose.
     FOR v_round IN 1..3 LOOP
-        SELECT r.order_id, r.request_hash, r.expires_at INTO v_previous
-          FROM stock_reservation AS r
-         WHERE r.user_id = p_user_id AND hashtextextended(r.idempotency_key, 0) = hashtextextended(p_key, 0)
-         LIMIT 1;
-        IF FOUND THEN
-            IF v_previous.request_hash = v_hash THEN
-                outcome := 'replayed';
-                order_id := v_previous.order_id;
-                expires_at := v_previous.expires_at;
-            ELSE
-                outcome := 'key_conflict';
-            END IF;
-            RETURN;
-        END IF;
-
         -- The first warehouse, by priority, that has enough of the first product; any of its buckets.
         SELECT s.id,
                cardinality(v_products) = 1 AND p_mode = 'new' AND p.max_per_user IS NULL AND p.is_active
@@ -130,6 +115,23 @@ BEGIN
                        ELSE s.available >= v_quantities[1] END DESC,
                   w.priority, CASE WHEN p.stock_mode = 'buckets' THEN random() END, s.id
          LIMIT 1;
+        IF v_round > 1 OR NOT coalesce(v_is_simple AND v_is_enough, false) THEN
+            -- Otherwise the INSERT finds out, and this is the next round.
+            SELECT r.order_id, r.request_hash, r.expires_at INTO v_previous
+              FROM stock_reservation AS r
+             WHERE r.user_id = p_user_id AND hashtextextended(r.idempotency_key, 0) = hashtextextended(p_key, 0)
+             LIMIT 1;
+            IF FOUND THEN
+                IF v_previous.request_hash = v_hash THEN
+                    outcome := 'replayed';
+                    order_id := v_previous.order_id;
+                    expires_at := v_previous.expires_at;
+                ELSE
+                    outcome := 'key_conflict';
+                END IF;
+                RETURN;
+            END IF;
+        END IF;
         -- Two questions, not one with AND: whoever is not refused shall not pay for the second.
         IF v_is_simple AND NOT v_is_enough THEN
             -- Sold out and nothing due: the commonest refusal of a flash sale, in a few index reads. (An EXISTS with the

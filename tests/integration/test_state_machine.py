@@ -311,7 +311,7 @@ MUTANTS = {
     ),
     "replay check removed": (
         "reserve_stock_v1",
-        "IF FOUND THEN\n            IF v_previous",
+        "IF FOUND THEN\n                IF v_previous",
         "IF false THEN\n            IF v_previous",
     ),
     "confirm does not check the state": (
