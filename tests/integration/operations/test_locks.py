@@ -1,0 +1,101 @@
+"""Operations that need a strong lock give up in time, say who held it, leave nothing, and succeed the next time."""
+
+import threading
+import time
+
+import psycopg
+import pytest
+from django.db.migrations.operations.base import Operation
+
+from service.db import locks
+from service.db.errors import LockNotObtained
+from service.db.operations import AddConstraintNotValid, Backfill, SetNotNullSafely
+from tests.integration.operations.project import Project
+
+BLOCK = "LOCK TABLE item IN ACCESS SHARE MODE"
+PATIENCE_S = 4.0  # two waits of 0.7 s, the pause between them and a slow machine
+
+
+@pytest.fixture(params=["constraint", "foreign key", "not null", "backfill"])
+def operation(project: Project, request: pytest.FixtureRequest) -> Operation:
+    match request.param:
+        case "constraint":
+            text = "ALTER TABLE item ADD CONSTRAINT item_price_check CHECK (price > 0) NOT VALID;"
+            return AddConstraintNotValid(project.write("constraints/item_price_check.sql", text))
+        case "foreign key":
+            text = "ALTER TABLE item ADD CONSTRAINT item_fk FOREIGN KEY (price) REFERENCES item (id) NOT VALID;"
+            return AddConstraintNotValid(project.write("constraints/item_fk.sql", text))
+        case "not null":
+            return SetNotNullSafely("public.item", "name")
+        case _:
+            text = "UPDATE item SET price = price + 1 WHERE id BETWEEN %(first)s AND %(last)s;"
+            return Backfill(project.write("backfills/prices.sql", text), "item")
+
+
+SNAPSHOT = """
+SELECT (SELECT array_agg(conname ORDER BY 1) FROM pg_constraint WHERE conrelid = 'item'::regclass AND contype <> 'n'),
+       (SELECT array_agg(attnotnull ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'item'::regclass),
+       (SELECT sum(price) FROM item), (SELECT reltriggers FROM (SELECT count(*) AS reltriggers FROM pg_trigger) AS t)
+"""
+
+
+def test_operation_gives_up_names_the_blocker_and_leaves_nothing(project: Project, operation: Operation) -> None:
+    before = project.execute(SNAPSHOT)
+    with project.session() as blocker:
+        blocker.execute("LOCK TABLE item IN SHARE ROW EXCLUSIVE MODE")
+        started = time.monotonic()
+        with pytest.raises(LockNotObtained) as raised:
+            project.forwards(operation)
+        assert time.monotonic() - started < PATIENCE_S
+        told = str(raised.value)
+        assert f"pid {blocker.info.backend_pid}, user postgres, application shop, idle in transaction since" in told
+        assert "query: LOCK TABLE item IN SHARE ROW EXCLUSIVE MODE" in told
+        blocker.rollback()
+    assert project.execute(SNAPSHOT) == before
+    project.forwards(operation)
+    assert project.execute(SNAPSHOT) != before
+    project.backwards(operation)
+
+
+def test_operation_goes_on_when_the_blocker_ends_between_two_tries(project: Project) -> None:
+    with project.session() as blocker:
+        blocker.execute(BLOCK)
+        threading.Timer(0.9, blocker.commit).start()
+        project.forwards(SetNotNullSafely("item", "name"))
+    assert project.value("SELECT attnotnull FROM pg_attribute WHERE attrelid = 'item'::regclass AND attname = 'name'")
+
+
+def test_readers_stand_behind_a_try_for_no_longer_than_its_timeout(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control has the timeout lifted: the reader then waits as long as the blocker stays."""
+    waits = {}
+    for name, timeout_ms in {"short": 400, "none": 0}.items():
+        monkeypatch.setattr(locks, "LOCK_TIMEOUT_MS", timeout_ms)
+        monkeypatch.setattr(locks, "TRIES", 1)
+        with project.session() as blocker, psycopg.connect(project.conninfo) as reader:
+            blocker.execute(BLOCK)
+            threading.Timer(1.5, blocker.commit).start()
+
+            def read(reader: psycopg.Connection = reader, name: str = name) -> None:
+                time.sleep(0.2)
+                started = time.monotonic()
+                reader.execute("SELECT count(*) FROM item")
+                waits[name] = time.monotonic() - started
+
+            thread = threading.Thread(target=read)
+            thread.start()
+            try:
+                project.forwards(SetNotNullSafely("item", "name"))
+            except LockNotObtained:
+                assert name == "short"
+            thread.join()
+    assert waits["short"] < 0.8
+    assert waits["none"] > 1.0
+
+
+def test_pauses_are_jittered_and_bounded() -> None:
+    pauses = [locks.pause_s(10) for _ in range(200)]
+    assert max(pauses) <= locks.MAX_PAUSE_S
+    assert min(pauses) < locks.MAX_PAUSE_S / 4
+    assert locks.pause_s(1) <= locks.FIRST_PAUSE_S
