@@ -7,7 +7,6 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.db import connections
-from pytest import MonkeyPatch
 
 from service.db import locks
 from tests.integration.operations.project import ALIAS, Project
@@ -53,7 +52,9 @@ def database(any_postgres: PostgresBinaries, state_directory: Path) -> Iterator[
 
 
 @pytest.fixture
-def project(django_service: None, database: Database, tmp_path: Path, settings_root: MonkeyPatch) -> Iterator[Project]:
+def project(
+    django_service: None, database: Database, tmp_path: Path, settings_root: pytest.MonkeyPatch
+) -> Iterator[Project]:
     """A project whose database is empty but for the table ``item``."""
     made = Project(database.conninfo, database.superuser, tmp_path)
     made.execute(
@@ -72,7 +73,7 @@ def project(django_service: None, database: Database, tmp_path: Path, settings_r
 
 
 @pytest.fixture
-def settings_root(django_service: None, tmp_path: Path, monkeypatch: MonkeyPatch) -> MonkeyPatch:
+def settings_root(django_service: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The project's folder of SQL files, and tries that are soon over."""
     from django.conf import settings
 

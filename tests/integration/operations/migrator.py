@@ -35,8 +35,7 @@ def main(conninfo: str, root: str, operation: str) -> None:
     with connection.schema_editor(atomic=False) as editor:
         made.database_forwards("project", editor, ProjectState(), ProjectState())
     print("done", flush=True)
-    if "--stay" in sys.argv:
-        sys.stdin.read()
+    sys.stdin.read()
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ class Project:
 
     def connect(self, conninfo: str) -> None:
         """Connect Django's alias to another address."""
+        if hasattr(connections._connections, ALIAS):
+            self.connection.close()
         given = conninfo_to_dict(conninfo)
         settings = copy.deepcopy(connections["default"].settings_dict)
         settings |= {
@@ -79,6 +81,7 @@ class Project:
         """Apply an operation in a process of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "tests.integration.operations.migrator", self.conninfo, str(self.root), operation],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -240,10 +240,11 @@ def test_build_tells_its_phases_and_for_whom_it_waits(
     caplog.set_level(logging.INFO, "service.db")
     with project.session() as writer:
         writer.execute("INSERT INTO item (price) VALUES (1)")
+        pid = writer.info.backend_pid
         threading.Timer(1.0, writer.commit).start()
         project.forwards(build)
     assert "index item_price_idx: waiting for writers before build" in caplog.text
-    assert f"for pid {writer.info.backend_pid}, user postgres, application shop" in caplog.text
+    assert f"for pid {pid}, user postgres, application shop" in caplog.text
 
 
 def test_build_waits_for_a_build_by_hand(project: Project, build: CreateIndexFromFile) -> None:

@@ -12,6 +12,9 @@ from service.db.errors import LockNotObtained
 from service.db.operations import AddConstraintNotValid, Backfill, SetNotNullSafely
 from tests.integration.operations.project import Project
 
+# What is shown here hangs on no version of PostgreSQL.
+pytestmark = pytest.mark.parametrize("any_postgres", ["embedded"], indirect=True)
+
 BLOCK = "LOCK TABLE item IN ACCESS SHARE MODE"
 PATIENCE_S = 4.0  # two waits of 0.7 s, the pause between them and a slow machine
 
@@ -73,9 +76,10 @@ def test_readers_stand_behind_a_try_for_no_longer_than_its_timeout(
     for name, timeout_ms in {"short": 400, "none": 0}.items():
         monkeypatch.setattr(locks, "LOCK_TIMEOUT_MS", timeout_ms)
         monkeypatch.setattr(locks, "TRIES", 1)
-        with project.session() as blocker, psycopg.connect(project.conninfo) as reader:
+        with project.session() as blocker, psycopg.connect(project.conninfo, autocommit=True) as reader:
             blocker.execute(BLOCK)
-            threading.Timer(1.5, blocker.commit).start()
+            timer = threading.Timer(1.5, blocker.commit)
+            timer.start()
 
             def read(reader: psycopg.Connection = reader, name: str = name) -> None:
                 time.sleep(0.2)
@@ -90,6 +94,7 @@ def test_readers_stand_behind_a_try_for_no_longer_than_its_timeout(
             except LockNotObtained:
                 assert name == "short"
             thread.join()
+            timer.join()
     assert waits["short"] < 0.8
     assert waits["none"] > 1.0
 
