@@ -27,10 +27,10 @@ WRITE = "INSERT INTO item (price) VALUES (0)"
 
 @pytest.fixture
 def slow(project: Project) -> Project:
-    """A table whose index takes a second to build."""
+    """A table whose index takes half a second to build."""
     project.execute(
         "CREATE FUNCTION slowly(p integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql"
-        " AS 'BEGIN PERFORM pg_sleep(0.02); RETURN p; END'",
+        " AS 'BEGIN PERFORM pg_sleep(0.01); RETURN p; END'",
         "CREATE TABLE other (id integer)",
     )
     project.write("indexes/slow_idx.sql", TEXT)

@@ -97,10 +97,3 @@ def test_readers_stand_behind_a_try_for_no_longer_than_its_timeout(
             timer.join()
     assert waits["short"] < 0.8
     assert waits["none"] > 1.0
-
-
-def test_pauses_are_jittered_and_bounded() -> None:
-    pauses = [locks.pause_s(10) for _ in range(200)]
-    assert max(pauses) <= locks.MAX_PAUSE_S
-    assert min(pauses) < locks.MAX_PAUSE_S / 4
-    assert locks.pause_s(1) <= locks.FIRST_PAUSE_S
