@@ -72,15 +72,15 @@ def read(path: str) -> FunctionFile:
     """
     text = manifest.read(path)
     stem = PurePosixPath(path).stem
-    found = list(_CREATE.finditer("".join(_BODY.split(text)[::_SPLIT])))
+    heads = list(_CREATE.finditer("".join(_BODY.split(text)[::_SPLIT])))
     version = _STEM.fullmatch(stem)
-    replaces = len(found) == 1 and found[0]["replace"] is not None
-    if len(found) != 1 or version is None or found[0]["name"] != (version["name"] if replaces else stem):
+    replaces = len(heads) == 1 and heads[0]["replace"] is not None
+    if len(heads) != 1 or version is None or heads[0]["name"] != (version["name"] if replaces else stem):
         raise WronglyUsed(
             f"{path} must make one function and be named <name>_v<N>.sql: CREATE FUNCTION <name>_v<N>(...), or CREATE "
             "OR REPLACE FUNCTION <name>(...) for one that keeps its name"
         )
-    return FunctionFile(path, text, found[0]["schema"], found[0]["name"], found[0]["kind"].upper(), replaces)
+    return FunctionFile(path, text, heads[0]["schema"], heads[0]["name"], heads[0]["kind"].upper(), replaces)
 
 
 def made(connection: BaseDatabaseWrapper, file: FunctionFile) -> Function:
@@ -102,23 +102,23 @@ def present(connection: BaseDatabaseWrapper, file: FunctionFile) -> list[Functio
         return _functions(cursor, SCHEMA, [file.schema, file.name])
 
 
-def is_present(connection: BaseDatabaseWrapper, file: FunctionFile) -> bool:
-    """Whether the server has exactly the function of the file.
+def found(connection: BaseDatabaseWrapper, file: FunctionFile) -> Function | None:
+    """The function of the file as the server has it; None where there is none of its name.
 
     Raises:
         DefinitionDiffers: It has one that the file did not make.
     """
-    found = present(connection, file)
-    if not found:
-        return False
+    there = present(connection, file)
+    if not there:
+        return None
     wanted = made(connection, file)
-    if found != [wanted]:
-        raise differs(file, found, wanted)
-    return True
+    if there != [wanted]:
+        raise differs(file, there, wanted)
+    return wanted
 
 
-def differs(file: FunctionFile, found: list[Function], wanted: Function) -> DefinitionDiffers:
-    shown = "\n".join(_shown(one) for one in found)
+def differs(file: FunctionFile, there: list[Function], wanted: Function) -> DefinitionDiffers:
+    shown = "\n".join(_shown(one) for one in there)
     return DefinitionDiffers(
         f"{file.qualified} is there, and {file.path} did not make it (`hotrow migrations drift` shows the difference). "
         f"Drop it, or put what it says into a new version\n"

@@ -129,6 +129,18 @@ def test_index_migration_refuses_a_name_that_is_taken(database: str, manage: Man
     assert "Traceback" not in done.stderr
 
 
+def test_sqlmigrate_prints_what_runs_and_reverses(manage: Manage) -> None:
+    manage("migrate")
+    told = manage("sqlmigrate", "stock", "0003_functions").stdout
+    assert told.count("\nCREATE FUNCTION public.") == len(FUNCTIONS)
+    assert manage("sqlmigrate", "stock", "0003_functions", "--backwards").stdout.count("DROP FUNCTION ") == len(
+        FUNCTIONS
+    )
+    index = ("sqlmigrate", "stock", "0004_stock_reservation_due_idx")
+    assert "\nCREATE INDEX CONCURRENTLY stock_reservation_due_idx ON public." in manage(*index).stdout
+    assert "\nDROP INDEX CONCURRENTLY public.stock_reservation_due_idx;" in manage(*index, "--backwards").stdout
+
+
 def test_seed_is_fast_and_repeatable(database: str, manage: Manage) -> None:
     manage("migrate")
     seen = []

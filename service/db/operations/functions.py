@@ -59,7 +59,7 @@ class DropFunction(FileOperation):
 
     def apply(self, editor: BaseDatabaseSchemaEditor) -> None:
         file = functions.read(self.path)
-        if not editor.collect_sql and functions.is_present(editor.connection, file):
+        if not editor.collect_sql and functions.found(editor.connection, file) is not None:
             users = dependents(editor.connection, file)
             if users:
                 raise WronglyUsed(f"{file.qualified} is still used by {', '.join(users)}: change or drop them first")
@@ -84,7 +84,7 @@ def _previous(file: FunctionFile) -> FunctionFile | None:
 
 
 def _create(editor: BaseDatabaseSchemaEditor, file: FunctionFile) -> None:
-    if functions.is_present(editor.connection, file):
+    if functions.found(editor.connection, file) is not None:
         return
     # Outside of a transaction the server makes one of the whole script by itself; this one reads more plainly.
     with transaction.atomic(using=editor.connection.alias):
@@ -117,6 +117,6 @@ def _drop(editor: BaseDatabaseSchemaEditor, file: FunctionFile) -> None:
     if editor.collect_sql:
         editor.execute(f"DROP {file.kind} {file.qualified}", params=None)
         return
-    if functions.is_present(editor.connection, file):
-        arguments = functions.made(editor.connection, file).arguments
-        editor.execute(f"DROP {file.kind} {file.qualified}({arguments})", params=None)
+    function = functions.found(editor.connection, file)
+    if function is not None:
+        editor.execute(f"DROP {file.kind} {file.qualified}({function.arguments})", params=None)

@@ -117,3 +117,12 @@ def test_build_ends_valid_after_its_server_process_was_killed(slow: Project) -> 
     assert again.returncode == 0, told
     assert slow.execute(VALID) == [(True,)]
     assert slow.value(INDEXES) == 1
+
+
+def test_two_migrators_build_it_once(slow: Project) -> None:
+    with slow.start(OPERATION) as first, slow.start(OPERATION) as second:
+        told = [process.communicate(timeout=PATIENCE_S)[1] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), told
+    assert sum("is there already" in each for each in told) == 1, told
+    assert slow.execute(VALID) == [(True,)]
+    assert slow.value(INDEXES) == 1

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from django.db.migrations.operations.base import Operation
 
-from service.db import locks
+from service.db import locks, preflight
 from service.db.errors import LockNotObtained
 from service.db.operations import AddConstraintNotValid, Backfill, SetNotNullSafely
 from tests.integration.operations.project import Project
@@ -97,3 +97,20 @@ def test_readers_stand_behind_a_try_for_no_longer_than_its_timeout(
             timer.join()
     assert waits["short"] < 0.8
     assert waits["none"] > 1.0
+
+
+def test_what_the_role_may_not_see_is_said(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+    grant = "pg_read_all_stats {} hotrow_owner"
+    with psycopg.connect(project.superuser, autocommit=True) as superuser, project.session() as blocker:
+        blocker.execute(BLOCK)
+        superuser.execute(f"REVOKE {grant.format('FROM')}")
+        try:
+            with pytest.raises(LockNotObtained) as raised:
+                project.forwards(SetNotNullSafely("item", "name"))
+            preflight.refuse_long_transactions(project.connection, "this")
+        finally:
+            superuser.execute(f"GRANT {grant.format('TO')}")
+        assert f"pid {blocker.info.backend_pid}, user postgres, application shop, the rest is hidden" in str(
+            raised.value
+        )
+        assert "transactions is hidden: GRANT pg_read_all_stats" in caplog.text
