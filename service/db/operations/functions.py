@@ -44,7 +44,7 @@ class RunSQLFile(FileOperation):
         elif editor.collect_sql:
             editor.execute(previous.text, params=None)
         else:
-            _replace(editor, previous, file)
+            _replace(editor, previous, file, restores=True)
 
 
 class DropFunction(FileOperation):
@@ -93,8 +93,14 @@ def _create(editor: BaseDatabaseSchemaEditor, file: FunctionFile) -> None:
             raise WronglyUsed(f"{file.path} ran, and there is no function {file.qualified}")
 
 
-def _replace(editor: BaseDatabaseSchemaEditor, file: FunctionFile, before: FunctionFile | None) -> None:
-    """Put one version in the place of another that must be there now."""
+def _replace(
+    editor: BaseDatabaseSchemaEditor, file: FunctionFile, before: FunctionFile | None, *, restores: bool = False
+) -> None:
+    """Put one version in the place of another that must be there now.
+
+    Replacing keeps who may execute a function. To restore a version gives PUBLIC back what the later
+    one took; to apply one never does so by silence.
+    """
     connection = editor.connection
     found = functions.present(connection, file)
     wanted = functions.made(connection, file)
@@ -110,6 +116,13 @@ def _replace(editor: BaseDatabaseSchemaEditor, file: FunctionFile, before: Funct
         )
     with transaction.atomic(using=connection.alias):
         editor.execute(file.text, params=None)
+        if restores and wanted.is_public:
+            editor.execute(f"GRANT EXECUTE ON {file.kind} {file.qualified}({wanted.arguments}) TO PUBLIC", params=None)
+        if functions.present(connection, file) != [wanted]:
+            raise WronglyUsed(
+                f"{file.path} does not say who may execute {file.qualified}, and the version before it took that from "
+                "PUBLIC: add REVOKE ALL ... FROM PUBLIC, or GRANT EXECUTE ... TO PUBLIC"
+            )
 
 
 def _drop(editor: BaseDatabaseSchemaEditor, file: FunctionFile) -> None:

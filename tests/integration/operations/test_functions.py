@@ -102,6 +102,24 @@ def test_reversing_a_replacing_file_restores_the_previous_version(project: Proje
     assert project.value(NAMES) == []
 
 
+def test_reversing_gives_public_back_what_the_later_version_took(project: Project, touches: list[RunSQLFile]) -> None:
+    public = "SELECT has_function_privilege('public', 'touch()', 'EXECUTE')"
+    revoke = "REVOKE ALL ON FUNCTION public.touch() FROM PUBLIC;\n"
+    later = RunSQLFile(project.write("functions/touch_v3.sql", TOUCH.format(version=3) + revoke))
+    silent = RunSQLFile(project.write("functions/touch_v4.sql", TOUCH.format(version=4)))
+    for operation in (*touches, later):
+        project.forwards(operation)
+    assert project.value(public) is False
+    with pytest.raises(WronglyUsed, match="does not say who may execute"):
+        project.forwards(silent)
+    assert project.value(public) is False
+    project.backwards(later)
+    assert project.value(public) is True
+    project.forwards(later)
+    project.backwards(later)
+    project.backwards(touches[1])
+
+
 def test_replacing_refuses_what_is_not_the_previous_version(project: Project, touches: list[RunSQLFile]) -> None:
     with pytest.raises(DefinitionDiffers):
         project.forwards(touches[1])
