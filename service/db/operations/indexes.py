@@ -71,7 +71,7 @@ def build(editor: BaseDatabaseSchemaEditor, file: IndexFile, doing: str) -> None
         if state is State.VALID:
             logger.info("index %s is there already", file.name)
             return
-        preflight.refuse_long_transactions(connection, doing)
+        preflight.refuse_long_transactions(connection, doing, table)
         if state is State.INVALID:
             logger.info("index %s was left invalid by a build that ended: dropping it", file.name)
             _drop(editor, file, table)
@@ -96,7 +96,7 @@ def drop(editor: BaseDatabaseSchemaEditor, file: IndexFile, doing: str) -> None:
         if _settled(editor, file, table) is State.MISSING:
             logger.info("index %s is gone already", file.name)
             return
-        preflight.refuse_long_transactions(connection, doing)
+        preflight.refuse_long_transactions(connection, doing, table)
         _drop(editor, file, table)
 
 

@@ -202,22 +202,38 @@ def test_file_that_has_changed_since_it_was_listed_is_refused(project: Project) 
         project.forwards(CreateIndexFromFile(PATH))
 
 
+@pytest.mark.parametrize(
+    ("level", "statement"),
+    [("REPEATABLE READ", "SELECT 'the blocker'"), ("READ COMMITTED", "SELECT 'the blocker' FROM item")],
+)
 def test_build_names_the_long_transaction_that_it_would_wait_for(
-    project: Project, build: CreateIndexFromFile, monkeypatch: pytest.MonkeyPatch
+    project: Project, build: CreateIndexFromFile, monkeypatch: pytest.MonkeyPatch, level: str, statement: str
 ) -> None:
     monkeypatch.setattr(preflight, "LONG_TRANSACTION_S", 0.3)
     with project.session() as blocker:
-        blocker.execute("SELECT 'the blocker'")
+        blocker.execute(f"SET TRANSACTION ISOLATION LEVEL {level}")
+        blocker.execute(statement)
         time.sleep(0.4)
         with pytest.raises(LongTransaction) as raised:
             project.forwards(build)
         told = str(raised.value)
         assert f"pid {blocker.info.backend_pid}, user postgres, application shop, idle in transaction" in told
-        assert "query: SELECT 'the blocker'" in told
+        assert f"query: {statement}" in told
         assert project.value("SELECT to_regclass('item_price_idx')") is None
         blocker.rollback()
         project.forwards(build)
     assert project.value(VALID) == 1
+
+
+def test_build_does_not_mind_a_long_transaction_that_it_would_not_wait_for(
+    project: Project, build: CreateIndexFromFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "LONG_TRANSACTION_S", 0.2)
+    with project.session() as idle:
+        idle.execute("SELECT count(*) FROM pg_class")
+        time.sleep(0.3)
+        project.forwards(build)
+        project.backwards(build)
 
 
 def test_build_names_the_prepared_transaction_that_it_would_wait_for(

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from django.db.migrations.operations.base import Operation
 
-from service.db import locks, preflight
+from service.db import locks, preflight, tables
 from service.db.errors import LockNotObtained
 from service.db.operations import AddConstraintNotValid, Backfill, SetNotNullSafely
 from tests.integration.operations.project import Project
@@ -107,7 +107,7 @@ def test_what_the_role_may_not_see_is_said(project: Project, caplog: pytest.LogC
         try:
             with pytest.raises(LockNotObtained) as raised:
                 project.forwards(SetNotNullSafely("item", "name"))
-            preflight.refuse_long_transactions(project.connection, "this")
+            preflight.refuse_long_transactions(project.connection, "this", tables.find(project.connection, "item"))
         finally:
             superuser.execute(f"GRANT {grant.format('TO')}")
         assert f"pid {blocker.info.backend_pid}, user postgres, application shop, the rest is hidden" in str(
