@@ -47,6 +47,7 @@ lint: $(STAMP) ## Check style, types, imports and SQL
 	$(BIN)/ruff check .
 	$(LINT_ENV) $(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/hotrow migrations manifest --check
 	$(BIN)/squawk --config .squawk.toml sql/functions/*.sql sql/indexes/*.sql
 
 test: setup-tests ## Run the tests on real PostgreSQL, PgBouncer and Redis

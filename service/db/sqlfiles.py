@@ -1,24 +1,34 @@
-"""Find and read the files of ``sql/``, which stands beside the package in a checkout and a wheel."""
+"""Find and read SQL files: the kit's own ``sql/``, or the folder that a project names.
+
+The kit's stands beside the package in a checkout and a wheel. Another project sets
+``HOTROW_SQL_ROOT`` in its Django settings.
+"""
 
 from functools import cache
 from pathlib import Path
 
 import sqlparse
+from django.conf import settings
 
 SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
 
 
+def root() -> Path:
+    """The folder that the paths of operations are relative to."""
+    return Path(getattr(settings, "HOTROW_SQL_ROOT", SQL_ROOT)).resolve()
+
+
 @cache
-def read(path: str) -> str:
-    """Return the text of one file, its path given relative to ``sql/``.
+def read(path: str, below: Path = SQL_ROOT) -> str:
+    """Return the text of one file, its path given relative to ``below``.
 
     Raises:
         FileNotFoundError: There is no such file; the message lists those of its folder.
-        ValueError: The path leads out of ``sql/``.
+        ValueError: The path leads out of ``below``.
     """
-    file = (SQL_ROOT / path).resolve()
-    if not file.is_relative_to(SQL_ROOT):
-        raise ValueError(f"{path} is not below {SQL_ROOT}")
+    file = (below / path).resolve()
+    if not file.is_relative_to(below):
+        raise ValueError(f"{path} is not below {below}")
     if not file.is_file():
         known = ", ".join(sorted(sibling.name for sibling in file.parent.glob("*.sql"))) or "none"
         raise FileNotFoundError(f"{file} does not exist; files there: {known}")

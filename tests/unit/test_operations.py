@@ -1,14 +1,23 @@
 """The files of sql/ and the operations that read them: what is refused before any database is asked."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db.migrations.writer import MigrationWriter, OperationWriter
+from django.db.migrations.writer import OperationWriter
 
-from service.db import sqlfiles
-from service.db.operations import CreateIndexFromFile, RunSQLFile
+from service.db import indexes, locks, manifest, sqlfiles
+from service.db.errors import WronglyUsed
+from service.db.operations import (
+    AddConstraintNotValid,
+    Backfill,
+    CreateIndexFromFile,
+    DropFunction,
+    DropIndexConcurrently,
+    RunSQLFile,
+    SetNotNullSafely,
+    ValidateConstraint,
+)
 
 FUNCTIONS = sorted(Path("sql/functions").glob("*.sql"))
 PROCEDURES = {"reserve_and_commit_v1"}
@@ -29,8 +38,9 @@ def test_function_file_holds_its_function(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", INDEXES, ids=lambda path: path.stem)
-def test_index_file_is_accepted(path: Path) -> None:
-    assert CreateIndexFromFile(f"indexes/{path.name}")._statement().startswith("CREATE")
+def test_index_file_is_accepted(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    monkeypatch.setattr(sqlfiles, "root", lambda: sqlfiles.SQL_ROOT)
+    assert indexes.read(f"indexes/{path.name}").statement.startswith("CREATE")
 
 
 @pytest.mark.parametrize(
@@ -45,17 +55,9 @@ def test_index_file_is_accepted(path: Path) -> None:
     ],
 )
 def test_index_file_with_anything_else_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr(sqlfiles, "read", lambda path: text)
-    with pytest.raises(ValueError, match="must hold one statement"):
-        CreateIndexFromFile("indexes/idx.sql")._statement()
-
-
-def test_index_operation_refuses_a_transaction() -> None:
-    from django.db import NotSupportedError
-
-    editor: Any = SimpleNamespace(connection=SimpleNamespace(in_atomic_block=True))
-    with pytest.raises(NotSupportedError, match="atomic = False"):
-        CreateIndexFromFile("indexes/stock_reservation_due_idx.sql")._refuse_transaction(editor)
+    monkeypatch.setattr(manifest, "read", lambda path: text)
+    with pytest.raises(WronglyUsed, match="must hold one statement"):
+        indexes.read("indexes/idx.sql")
 
 
 def test_read_names_the_files_that_there_are() -> None:
@@ -68,12 +70,50 @@ def test_read_stays_below_sql() -> None:
         sqlfiles.read("../pyproject.toml")
 
 
-@pytest.mark.parametrize("operation", [RunSQLFile("functions/a_v1.sql"), CreateIndexFromFile("indexes/a.sql")])
-def test_operation_is_written_as_a_path(operation: Any) -> None:
+@pytest.mark.parametrize(
+    ("operation", "written"),
+    [
+        (RunSQLFile("functions/a_v1.sql"), "path='functions/a_v1.sql'"),
+        (DropFunction("functions/a_v1.sql"), "path='functions/a_v1.sql'"),
+        (CreateIndexFromFile("indexes/a.sql"), "path='indexes/a.sql'"),
+        (DropIndexConcurrently("indexes/a.sql"), "path='indexes/a.sql'"),
+        (AddConstraintNotValid("constraints/a.sql"), "path='constraints/a.sql'"),
+        (ValidateConstraint("constraints/a.sql"), "path='constraints/a.sql'"),
+        (SetNotNullSafely("item", "name"), "table='item', column='name'"),
+        (Backfill("backfills/a.sql", "item"), "path='backfills/a.sql', table='item', key='id'"),
+        (
+            Backfill("backfills/a.sql", "item", "sku", batch_rows=10),
+            "path='backfills/a.sql', table='item', key='sku', batch_rows=10",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+)
+def test_operation_is_written_as_a_path(operation: Any, written: str) -> None:
+    """What is written names the public module, and reads back as the same operation."""
     text, imports = OperationWriter(operation, indentation=0).serialize()
-    assert MigrationWriter.serialize is not None
-    assert operation.path in text
+    assert " ".join(text.split()) == f"service.db.operations.{type(operation).__name__}( {written}, ),"
     assert imports == {"import service.db.operations"}
+    _, args, kwargs = operation.deconstruct()
+    assert type(operation)(*args, **kwargs).deconstruct() == operation.deconstruct()
+    assert operation.describe()
+    assert operation.reversible
+
+
+def test_name_of_the_check_is_never_cut_by_the_server() -> None:
+    names = {SetNotNullSafely("a" * 40, "b" * length).check_name for length in (10, 30, 31)}
+    assert len(names) == 3
+    assert max(map(len, names)) <= 63
+
+
+def test_pauses_are_jittered_and_bounded() -> None:
+    pauses = [locks.pause_s(10) for _ in range(200)]
+    assert max(pauses) <= locks.MAX_PAUSE_S
+    assert min(pauses) < locks.MAX_PAUSE_S / 4
+    assert locks.pause_s(1) <= locks.FIRST_PAUSE_S
+    worst_s = locks.TRIES * locks.LOCK_TIMEOUT_MS / 1000 + sum(
+        min(locks.MAX_PAUSE_S, locks.FIRST_PAUSE_S * 2**n) for n in range(locks.TRIES - 1)
+    )
+    assert worst_s < 52
 
 
 def test_every_function_for_callers_is_documented() -> None:

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from tuning.cli import bench, demo, psql, stack, verify
+from tuning.cli import bench, demo, migrations, psql, stack, verify
 from tuning.cli.console import fail
 from tuning.stack.errors import StackError
 from tuning.stack.supervisor import Stopped, ending_on_signals
@@ -24,6 +24,7 @@ demo.register(app)
 verify.register(app)
 psql.register(app)
 bench.register(app)
+migrations.register(app)
 
 
 def main() -> None:

@@ -141,6 +141,8 @@ def prepare(server: Server, secrets: Secrets, role_settings: Mapping[str, str]) 
                 )
         owner = sql.Identifier(OWNER_ROLE)
         connection.execute(sql.SQL("ALTER ROLE {} SET role = {}").format(sql.Identifier(MIGRATOR_ROLE), owner))
+        # Who holds a migration up is named only to a role that may see it.
+        connection.execute(sql.SQL("GRANT pg_read_all_stats TO {}").format(owner))
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), owner))
     with _superuser(server, secrets, DATABASE) as connection:
