@@ -18,7 +18,7 @@ def read(path: str) -> str:
     Raises:
         NotListed: There is no list, the file is not on it, or has changed since.
     """
-    root = sqlfiles.root()
+    root = sqlfiles.root(path)
     try:
         text = sqlfiles.read(path, root)
     except (FileNotFoundError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Find and read SQL files: the kit's own ``sql/``, or the folder that a project names.
+"""Find and read SQL files: in the folder that a project names, and in the kit's own ``sql/``.
 
 The kit's stands beside the package in a checkout and a wheel. Another project sets
 ``HOTROW_SQL_ROOT`` in its Django settings.
@@ -13,9 +13,14 @@ from django.conf import settings
 SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
 
 
-def root() -> Path:
-    """The folder that the paths of operations are relative to."""
-    return Path(getattr(settings, "HOTROW_SQL_ROOT", SQL_ROOT)).resolve()
+def root(path: str) -> Path:
+    """The folder that a path of an operation is relative to.
+
+    A project that names a folder of its own may have the kit's migrations beside its own, so what
+    is not in the one is looked for in the other.
+    """
+    project = Path(getattr(settings, "HOTROW_SQL_ROOT", SQL_ROOT)).resolve()
+    return project if (project / path).is_file() or not (SQL_ROOT / path).is_file() else SQL_ROOT
 
 
 @cache

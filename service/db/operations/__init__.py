@@ -8,6 +8,7 @@ from service.db.operations.backfill import Backfill
 from service.db.operations.constraints import AddConstraintNotValid, ValidateConstraint
 from service.db.operations.functions import DropFunction, RunSQLFile
 from service.db.operations.indexes import CreateIndexFromFile, DropIndexConcurrently
+from service.db.operations.lock_timeout import WithLockTimeout
 from service.db.operations.not_null import SetNotNullSafely
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "RunSQLFile",
     "SetNotNullSafely",
     "ValidateConstraint",
+    "WithLockTimeout",
 ]
 
 # A written migration names the module of the class: the one that stays, wherever the class moves.

@@ -5,11 +5,12 @@ import time
 
 import psycopg
 import pytest
+from django.db import migrations
 from django.db.migrations.operations.base import Operation
 
 from service.db import locks, preflight, tables
 from service.db.errors import LockNotObtained
-from service.db.operations import AddConstraintNotValid, Backfill, SetNotNullSafely
+from service.db.operations import AddConstraintNotValid, Backfill, SetNotNullSafely, WithLockTimeout
 from tests.integration.operations.project import Project
 
 # What is shown here hangs on no version of PostgreSQL.
@@ -19,7 +20,7 @@ BLOCK = "LOCK TABLE item IN ACCESS SHARE MODE"
 PATIENCE_S = 4.0  # two waits of 0.7 s, the pause between them and a slow machine
 
 
-@pytest.fixture(params=["constraint", "foreign key", "not null", "backfill"])
+@pytest.fixture(params=["constraint", "foreign key", "not null", "column", "backfill"])
 def operation(project: Project, request: pytest.FixtureRequest) -> Operation:
     match request.param:
         case "constraint":
@@ -28,6 +29,9 @@ def operation(project: Project, request: pytest.FixtureRequest) -> Operation:
         case "foreign key":
             text = "ALTER TABLE item ADD CONSTRAINT item_fk FOREIGN KEY (price) REFERENCES item (id) NOT VALID;"
             return AddConstraintNotValid(project.write("constraints/item_fk.sql", text))
+        case "column":
+            add, drop = "ALTER TABLE item ADD COLUMN shelf text", "ALTER TABLE item DROP COLUMN shelf"
+            return WithLockTimeout([migrations.RunSQL(add, drop)])
         case "not null":
             return SetNotNullSafely("public.item", "name")
         case _:
