@@ -20,7 +20,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("b", "a"):
         (tmp_path / f"functions/{name}_v1.sql").write_text(f"CREATE FUNCTION {name}_v1() ...")
     manifest.write(tmp_path)
-    monkeypatch.setattr("service.db.sqlfiles.root", lambda: tmp_path)
+    monkeypatch.setattr("service.db.sqlfiles.root", lambda path: tmp_path)
     return tmp_path
 
 

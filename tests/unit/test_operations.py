@@ -39,7 +39,7 @@ def test_function_file_holds_its_function(path: Path) -> None:
 
 @pytest.mark.parametrize("path", INDEXES, ids=lambda path: path.stem)
 def test_index_file_is_accepted(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-    monkeypatch.setattr(sqlfiles, "root", lambda: sqlfiles.SQL_ROOT)
+    monkeypatch.setattr(sqlfiles, "root", lambda path: sqlfiles.SQL_ROOT)
     assert indexes.read(f"indexes/{path.name}").statement.startswith("CREATE")
 
 

@@ -60,7 +60,7 @@ class WithLockTimeout(OwnTransactions):
     def database_backwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
-        steps = []
+        steps: list[tuple[Any, ...]] = []
         state = to_state.clone()
         for each in self.operations:
             before = state.clone()
