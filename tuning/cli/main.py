@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from tuning.cli import bench, demo, psql, stack, verify
+from tuning.cli import bench, demo, lint, psql, rules, stack, verify
 from tuning.cli.console import fail
 from tuning.stack.errors import StackError
 from tuning.stack.supervisor import Stopped, ending_on_signals
@@ -24,6 +24,10 @@ demo.register(app)
 verify.register(app)
 psql.register(app)
 bench.register(app)
+rules.register(app)
+migrations = typer.Typer(help="Judge migrations before they run.", no_args_is_help=True)
+app.add_typer(migrations, name="migrations")
+lint.register(migrations)
 
 
 def main() -> None:

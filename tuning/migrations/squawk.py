@@ -1,0 +1,110 @@
+"""Run squawk for the rules that need nothing but the text, and read what it found."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from tuning.migrations.actions import Action
+from tuning.migrations.findings import Effect, Found, Outcome
+from tuning.migrations.script import Script
+from tuning.migrations.squawk_rules import BY_NAME, OPT_IN
+from tuning.migrations.tokens import Statement
+
+INSTALL = "squawk is not installed: pip install 'hotrow[lint]'"
+CONFIG = ".squawk.toml"
+# The oldest that is supported: what is safe there is safe on the newer ones.
+OLDEST_MAJOR = 15
+TIMEOUT_S = 60
+# It has nothing but opinions on a constraint that another of its rules has already named, or that cannot be NOT VALID.
+_NEVER_NOT_VALID = ("UNIQUE", "PRIMARY", "EXCLUDE", "FOREIGN")
+
+
+class SquawkFailed(RuntimeError):
+    """squawk ended without a judgement."""
+
+
+def find() -> str | None:
+    """The program beside this Python, else on PATH."""
+    beside = Path(sys.executable).parent / "squawk"
+    return str(beside) if beside.is_file() else shutil.which("squawk")
+
+
+def excluded_by_config(directory: Path) -> tuple[str, ...]:
+    """The rules that a project has excluded in its own configuration of squawk.
+
+    Raises:
+        ValueError: The file is no TOML.
+    """
+    file = directory / CONFIG
+    if not file.is_file():
+        return ()
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8")).get("excluded_rules", [])
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file} is no TOML: {error}") from error
+    return tuple(str(name) for name in found)
+
+
+def judge(
+    program: str, script: Script, *, major: int, included: Collection[str], excluded: Collection[str]
+) -> Iterator[tuple[str, Found]]:
+    """Yield squawk's findings with its rules' names; what our own rules know better is left out.
+
+    Raises:
+        SquawkFailed: It could not be run, or did not answer in JSON.
+    """
+    wanted = [name for name in OPT_IN if name in included]
+    left_out = {name for name in OPT_IN if name not in included} | set(excluded)
+    command = [program, "--reporter", "Json", "--stdin-filepath", script.path, "--pg-version", f"{major}.0"]
+    command += [f"--include={name}" for name in (*wanted, "ban-truncate-cascade", "ban-uncommitted-transaction")]
+    command += ["--include=require-enum-value-ordering"]
+    try:
+        done = subprocess.run(
+            command, input=script.text, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, encoding="utf-8"
+        )
+        violations = json.loads(done.stdout)
+    except (OSError, subprocess.TimeoutExpired, json.JSONDecodeError) as error:
+        said = "" if isinstance(error, OSError | subprocess.TimeoutExpired) else done.stderr.strip()
+        raise SquawkFailed(f"squawk could not judge {script.path}: {said or error}") from error
+    starts = _line_starts(script.text)
+    for violation in violations:
+        name = str(violation["rule_name"])
+        if name in left_out:
+            continue
+        line = int(violation["line"])
+        offset = starts[min(line, len(starts) - 1)] + int(violation["column"])
+        action = _action(script, name, offset)
+        if action is not None and name == "constraint-missing-not-valid" and action.constraint in _NEVER_NOT_VALID:
+            continue
+        yield name, _found(name, str(violation["message"]), action, line + 1)
+
+
+def _found(name: str, message: str, action: Action | None, line: int) -> Found:
+    rule = BY_NAME.get(name)
+    if rule is None:
+        return Found(Outcome.WARN, message, Effect.STYLE, action, line)
+    return Found(rule.outcome, message, rule.effect, action, line)
+
+
+def _action(script: Script, rule: str, offset: int) -> Action | None:
+    """The action that squawk points at: of the kinds that the rule speaks of, the last that begins before."""
+    known = BY_NAME.get(rule)
+    inside = [step.action for step in script.steps if _covers(step.action.statement, offset)]
+    wanted = [action for action in inside if known is None or not known.kinds or action.kind in known.kinds]
+    before = [action for action in wanted if action.start <= offset]
+    return next(iter(before[-1:] or wanted[:1]), None)
+
+
+def _covers(statement: Statement, offset: int) -> bool:
+    return statement.start <= offset <= statement.end
+
+
+def _line_starts(text: str) -> list[int]:
+    starts = [0]
+    for line in text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    return starts[:-1]
