@@ -1,6 +1,7 @@
 """Run squawk for the rules that need nothing but the text, and read what it found."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -59,7 +60,9 @@ def judge(
     """
     wanted = [name for name in OPT_IN if name in included]
     left_out = {name for name in OPT_IN if name not in included} | set(excluded)
-    command = [program, "--reporter", "Json", "--stdin-filepath", script.path, "--pg-version", f"{major}.0"]
+    # A project's exclusions are ours to respect, so that a rule that is off is said to be: squawk itself reads none.
+    command = [program, "--config", os.devnull, "--reporter", "Json", "--stdin-filepath", script.path]
+    command += ["--pg-version", f"{major}.0"]
     command += [f"--include={name}" for name in (*wanted, "ban-truncate-cascade", "ban-uncommitted-transaction")]
     command += ["--include=require-enum-value-ordering"]
     try:

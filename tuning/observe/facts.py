@@ -45,10 +45,6 @@ class TableFacts:
     def total_bytes(self) -> int:
         return self.heap_bytes + self.index_bytes + self.toast_bytes
 
-    @property
-    def busiest_writes_per_s(self) -> float:
-        return max(self.writes_per_s, self.average_writes_per_s)
-
 
 @dataclass(frozen=True, slots=True)
 class ReplicaFacts:
@@ -70,12 +66,14 @@ class FunctionFacts:
 class ServerFacts:
     """``sees_sessions`` is False where the role may not read what other users' sessions do.
 
-    ``tables`` and ``functions`` go by the name that was asked for; an index's name leads to its table.
+    ``statistics_age_s`` is how long averages have been gathered. ``tables`` and ``functions`` go by the name that was
+    asked for; an index's name leads to its table.
     """
 
     version: int
     sampled_s: float
     sees_sessions: bool
+    statistics_age_s: float = 0.0
     oldest: Session | None = None
     replicas: tuple[ReplicaFacts, ...] = ()
     tables: dict[str, TableFacts] = field(default_factory=dict)

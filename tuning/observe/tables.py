@@ -157,6 +157,7 @@ def read(dsn: str, tables: Sequence[str], functions: Sequence[str], *, sample_s:
         version=server["version"],
         sampled_s=sampled_s if sample_s > 0 else 0.0,
         sees_sessions=server["sees_sessions"],
+        statistics_age_s=server["statistics_age_s"],
         oldest=_session(oldest) if oldest else None,
         replicas=tuple(ReplicaFacts(**replica) for replica in replicas),
         tables=facts,

@@ -30,6 +30,8 @@ def summary(report: Report, *, is_verbose: bool = True) -> str:
 
 def _finding(finding: Finding) -> Iterator[str]:
     yield f"{finding.path}:{finding.line}: {finding.outcome} {finding.rule}: {finding.message}"
+    if finding.lock and not finding.estimate and finding.outcome is not Outcome.OK:
+        yield f"    lock: {finding.lock}" + (f" on {finding.table}" if finding.table else "")
     for name in ("reason", "estimate", "facts", "remedy"):
         if text := getattr(finding, name):
             yield f"    {name}: {text}"
