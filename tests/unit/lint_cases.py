@@ -237,7 +237,7 @@ _KIT = [
         "search_path on SECURITY DEFINER",
         "function-search-path",
         "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql STABLE SECURITY DEFINER AS 'SELECT 1'",
-        "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS 'SELECT 1'",
+        "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql STABLE SECURITY DEFINER SET search_path = a AS 'SELECT 1'",
     ),
     (
         "volatility declared",

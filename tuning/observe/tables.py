@@ -14,36 +14,56 @@ from tuning.observe.facts import FunctionFacts, ReplicaFacts, ServerFacts, Sessi
 SAMPLE_S = 2.0
 CONNECT_TIMEOUT_S = 10
 # Reading the catalog waits for nobody for long: a lock that DDL holds is a reason to say so, not to hang.
-_TIMEOUTS = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'; SET TRANSACTION READ ONLY"
+_TIMEOUTS = "SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '10s'; SET TRANSACTION READ ONLY"
 
-# An index leads to its table. A partitioned table is the sum of its leaves.
-_TABLES = """
-    WITH asked AS (
+# An index leads to its table. A partitioned table is the sum of its leaves, found without locking any.
+_LEAVES = """
+    WITH RECURSIVE asked AS (
         SELECT name, coalesce(i.indrelid, to_regclass(name)::oid) AS oid
           FROM unnest(%s::text[]) AS name LEFT JOIN pg_index AS i ON i.indexrelid = to_regclass(name)),
-    leaves AS (
-        SELECT a.name, a.oid, coalesce(t.relid::oid, a.oid) AS leaf
-          FROM asked AS a LEFT JOIN LATERAL pg_partition_tree(a.oid) AS t ON t.isleaf)
+    tree AS (
+        SELECT a.name, a.oid, c.oid AS relid, c.relkind FROM asked AS a JOIN pg_class AS c ON c.oid = a.oid
+         UNION ALL
+        SELECT t.name, t.oid, c.oid, c.relkind
+          FROM tree AS t JOIN pg_inherits AS h ON h.inhparent = t.relid JOIN pg_class AS c ON c.oid = h.inhrelid
+         WHERE t.relkind = 'p')"""
+
+_TABLES = (
+    _LEAVES
+    + """
     SELECT l.name, format('%%s', l.oid::regclass) AS table_name, r.relkind = 'p' AS is_partitioned,
-           sum(CASE WHEN c.reltuples >= 0 THEN c.reltuples ELSE coalesce(s.n_live_tup, 0) END)::bigint AS rows,
-           coalesce(sum(pg_relation_size(c.oid)), 0)::bigint AS heap,
-           coalesce(sum(pg_indexes_size(c.oid)), 0)::bigint AS indexes,
-           coalesce(sum(pg_total_relation_size(nullif(c.reltoastrelid, 0))), 0)::bigint AS toast,
+           coalesce(sum(CASE WHEN c.reltuples >= 0 THEN c.reltuples ELSE coalesce(s.n_live_tup, 0) END), 0)::bigint
+               AS rows,
+           coalesce(sum({heap}), 0)::bigint AS heap,
+           coalesce(sum({indexes}), 0)::bigint AS indexes,
+           coalesce(sum({toast}), 0)::bigint AS toast,
            coalesce(sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del), 0)::bigint AS writes
-      FROM leaves AS l
+      FROM tree AS l
       JOIN pg_class AS r ON r.oid = l.oid
-      JOIN pg_class AS c ON c.oid = l.leaf
+      LEFT JOIN pg_class AS c ON c.oid = l.relid AND c.relkind <> 'p'
       LEFT JOIN pg_stat_all_tables AS s ON s.relid = c.oid
      GROUP BY l.name, l.oid, r.relkind"""
+)
+_TABLES_SIZED = _TABLES.format(
+    heap="pg_relation_size(c.oid)",
+    indexes="pg_indexes_size(c.oid)",
+    toast="pg_total_relation_size(nullif(c.reltoastrelid, 0))",
+)
+# Asking for a size waits for ACCESS EXCLUSIVE; what VACUUM and ANALYZE noted last does not.
+_PAGES = "(SELECT sum(x.relpages) FROM pg_class AS x WHERE {}) * current_setting('block_size')::int"
+_TABLES_NOTED = _TABLES.format(
+    heap=_PAGES.format("x.oid = c.oid"),
+    indexes=_PAGES.format("x.oid IN (SELECT i.indexrelid FROM pg_index AS i WHERE i.indrelid = c.oid)"),
+    toast=_PAGES.format("x.oid = c.reltoastrelid"),
+)
 
-_WRITES = """
-    WITH asked AS (
-        SELECT name, coalesce(i.indrelid, to_regclass(name)::oid) AS oid
-          FROM unnest(%s::text[]) AS name LEFT JOIN pg_index AS i ON i.indexrelid = to_regclass(name))
-    SELECT a.name, coalesce(sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del), 0)::bigint AS writes
-      FROM asked AS a LEFT JOIN LATERAL pg_partition_tree(a.oid) AS t ON t.isleaf
-      LEFT JOIN pg_stat_all_tables AS s ON s.relid = coalesce(t.relid::oid, a.oid)
-     GROUP BY a.name"""
+_WRITES = (
+    _LEAVES
+    + """
+    SELECT l.name, coalesce(sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del), 0)::bigint AS writes
+      FROM tree AS l LEFT JOIN pg_stat_all_tables AS s ON s.relid = l.relid
+     GROUP BY l.name"""
+)
 
 _PROVEN = """
     SELECT n.name, a.attname
@@ -126,7 +146,7 @@ def read(dsn: str, tables: Sequence[str], functions: Sequence[str], *, sample_s:
         time.sleep(sample_s if before else 0)
         # A new transaction: within one, the server's statistics stand still.
         with _quickly(connection):
-            found = {row["name"]: row for row in connection.execute(_TABLES, [names])}
+            found = {row["name"]: row for row in _tables(connection, names)}
             sampled_s = time.monotonic() - began
             proven = connection.execute(_PROVEN, [names]).fetchall()
             holders = connection.execute(_HOLDERS, [names]).fetchall()
@@ -166,6 +186,14 @@ def read(dsn: str, tables: Sequence[str], functions: Sequence[str], *, sample_s:
             for name in functions
         },
     )
+
+
+def _tables(connection: psycopg.Connection[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+    try:
+        with connection.transaction():
+            return connection.execute(_TABLES_SIZED, [names]).fetchall()
+    except psycopg.errors.LockNotAvailable:
+        return connection.execute(_TABLES_NOTED, [names]).fetchall()
 
 
 @contextmanager
