@@ -59,9 +59,13 @@ class Name:
     def __str__(self) -> str:
         return ".".join(quoted(part) for part in (self.schema, self.name) if part is not None)
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from others; an unwritten schema is taken for public."""
+        return self.schema or DEFAULT_SCHEMA, self.name
+
     def is_same(self, other: "Name") -> bool:
-        """Whether both may mean one object; an unwritten schema is taken for public."""
-        return (self.name, self.schema or DEFAULT_SCHEMA) == (other.name, other.schema or DEFAULT_SCHEMA)
+        return self.key == other.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,15 @@ class Action:
         return outside_parentheses(self.tail)
 
     def tail_text(self) -> str:
-        if not self.tail:
-            return ""
-        end = self.tail[-1].start + len(self.tail[-1].text)
-        return self.statement.text[self.tail[0].start - self.statement.start : end - self.statement.start]
+        return text_of(self, self.tail)
+
+
+def text_of(action: Action, tokens: tuple[Token, ...]) -> str:
+    """What stands from the first of the tokens to the last, as it was written."""
+    if not tokens:
+        return ""
+    begin, end = tokens[0].start, tokens[-1].start + len(tokens[-1].text)
+    return action.statement.text[begin - action.statement.start : end - action.statement.start]
 
 
 def outside_parentheses(tokens: tuple[Token, ...]) -> tuple[str, ...]:

@@ -63,6 +63,9 @@ def constraint(statement: Statement, table: Name, reader: Reader, start: int) ->
         columns = (reader.identifier(),)
     elif kind in ("FOREIGN", "PRIMARY", "UNIQUE"):
         reader.accept("KEY")
+        if reader.accept("NULLS", "NOT", "DISTINCT"):
+            flags.add("nulls_not_distinct")
+        reader.accept("NULLS", "DISTINCT")
         columns = names_of(reader.parenthesised())
     return Action(Kind.ADD_CONSTRAINT, statement, start, table, name, columns, kind, frozenset(flags), tail)
 

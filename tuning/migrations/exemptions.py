@@ -19,7 +19,16 @@ def exemption(found: Found, script: Script, facts: ServerFacts | None) -> str:
             return f"the server holds a validated proof that {action.column} is not null: nothing is read"
     if action.kind is Kind.DROP_DEFAULT and found.effect is Effect.STYLE and _is_new_column(action, script):
         return "the column is new: no code leaves it out on purpose"
+    if action.kind is Kind.DROP_CONSTRAINT and found.effect is Effect.STYLE and _is_own_constraint(action, script):
+        return "the same migration added the constraint"
     return ""
+
+
+def _is_own_constraint(action: Action, script: Script) -> bool:
+    return any(
+        step.action.kind is Kind.ADD_CONSTRAINT and (step.action.table, step.action.name) == (action.table, action.name)
+        for step in script.before(action)
+    )
 
 
 def _is_proven(action: Action, script: Script) -> bool:

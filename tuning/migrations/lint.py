@@ -10,6 +10,7 @@ from tuning.migrations.exemptions import exemption
 from tuning.migrations.findings import Effect, Finding, Found, Outcome, Report, RuleOutcome
 from tuning.migrations.locks import lock_of
 from tuning.migrations.python_source import PythonMigration
+from tuning.migrations.reading import referenced
 from tuning.migrations.rules import Rule, load
 from tuning.migrations.script import Script
 from tuning.migrations.sequences import safe_sequence
@@ -18,6 +19,7 @@ from tuning.migrations.squawk_rules import BY_NAME, DOCUMENTATION, OPT_IN
 from tuning.migrations.weighing import Weighed, weigh
 from tuning.observe.facts import ServerFacts
 
+_REFERENCING = (Kind.ADD_CONSTRAINT, Kind.ADD_COLUMN)
 NO_FACTS = "needs facts of the server: give --dsn"
 NO_SESSIONS = "needs to see other users' sessions: GRANT pg_read_all_stats to the role of --dsn"
 NO_PYTHON = "needs a migration's Python source: give --manage or a migrations/*.py"
@@ -46,6 +48,8 @@ def names(given: Collection[Script]) -> tuple[list[str], list[str]]:
     actions = [step.action for script in given for step in script.steps]
     relations = {str(action.table) for action in actions if action.table is not None}
     relations |= {str(a.name) for a in actions if a.kind in (Kind.DROP_INDEX, Kind.REINDEX) and a.name is not None}
+    referenced_tables = (referenced(action.tail) for action in actions if action.kind in _REFERENCING)
+    relations |= {str(table) for table in referenced_tables if table is not None}
     functions = {str(a.name) for a in actions if a.kind is Kind.CREATE_FUNCTION and a.name is not None}
     return sorted(relations), sorted(functions)
 
@@ -122,7 +126,7 @@ def _finding(
         line=found.line or (action.line if action else 1),
         reason=weighed.reason,
         statement=" ".join(action.statement.text.split())[:200] if action else "",
-        table=str(action.table or "") if action else "",
+        table=known.table if known and known.exists else str((action and action.table) or ""),
         lock=str(lock_of(action) or "") if action else "",
         estimate=weighed.estimate,
         facts=weighed.facts,

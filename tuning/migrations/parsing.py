@@ -102,7 +102,7 @@ def _drop(statement: Statement, reader: Reader) -> Iterator[Action]:
     for part in cut_at_commas(reader.rest):
         name = Reader(part).name()
         table = name if word == "TABLE" else None
-        yield Action(kinds[word], statement, statement.start, table, name, flags=frozenset(flags), tail=part[1:])
+        yield Action(kinds[word], statement, part[0].start, table, name, flags=frozenset(flags), tail=part[1:])
 
 
 def _one_table(kind: Kind, *skipped: str) -> Callable[[Statement, Reader], Iterator[Action]]:

@@ -92,6 +92,13 @@ class Reader:
             self.at += 1
 
 
+def referenced(tokens: tuple[Token, ...]) -> Name | None:
+    """The table that a foreign key leads to, where the tokens hold one."""
+    reader = Reader(tokens)
+    reader.until("REFERENCES")
+    return reader.name() if reader.accept("REFERENCES") else None
+
+
 def cut_at_commas(tokens: tuple[Token, ...]) -> list[tuple[Token, ...]]:
     parts: list[list[Token]] = [[]]
     depth = 0

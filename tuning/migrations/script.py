@@ -1,6 +1,6 @@
 """A script as rules see it: its actions in order, the transaction each stands in, and what came before."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tuning.migrations import parsing
 from tuning.migrations.actions import Action, Kind, Name
@@ -17,12 +17,36 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class _Index:
+    """Where to find what rules ask for again and again, by place in the script."""
+
+    place: dict[int, int] = field(default_factory=dict)
+    made: dict[tuple[str, str], int] = field(default_factory=dict)
+    exclusive: dict[tuple[int, tuple[str, str]], int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, steps: list[Step]) -> "_Index":
+        index = cls()
+        for at, step in enumerate(steps):
+            action = step.action
+            index.place[id(action)] = at
+            if action.table is None:
+                continue
+            if action.kind is Kind.CREATE_TABLE:
+                index.made.setdefault(action.table.key, at)
+            if step.transaction is not None and lock_of(action) is Lock.ACCESS_EXCLUSIVE:
+                index.exclusive.setdefault((step.transaction, action.table.key), at)
+        return index
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """``path`` is what findings name; ``text`` is what lines are counted in."""
 
     path: str
     text: str
     steps: tuple[Step, ...]
+    _index: _Index = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, path: str, text: str) -> "Script":
@@ -37,39 +61,21 @@ class Script:
                 steps.append(Step(action, transaction))
                 if action.kind is Kind.COMMIT:
                     transaction = None
-        return cls(path, text, tuple(steps))
+        return cls(path, text, tuple(steps), _Index.of(steps))
 
     def before(self, action: Action) -> tuple[Step, ...]:
-        return self.steps[: self._at(action)]
-
-    def earlier_in_transaction(self, action: Action) -> tuple[Action, ...]:
-        """The actions of the same transaction that came before; none where it stands alone."""
-        here = self.steps[self._at(action)].transaction
-        if here is None:
-            return ()
-        return tuple(step.action for step in self.before(action) if step.transaction == here)
-
-    def is_in_transaction(self, action: Action) -> bool:
-        return self.steps[self._at(action)].transaction is not None
+        return self.steps[: self._index.place[id(action)]]
 
     def is_new(self, table: Name | None, action: Action) -> bool:
         """Whether the script itself made the table, so that nobody uses it yet."""
-        return table is not None and any(
-            step.action.kind is Kind.CREATE_TABLE and step.action.table is not None and step.action.table.is_same(table)
-            for step in self.before(action)
-        )
+        here = self._index.place[id(action)]
+        return table is not None and self._index.made.get(table.key, here) < here
 
     def exclusive_before(self, action: Action) -> Action | None:
         """The action whose ACCESS EXCLUSIVE lock on the same table is still held."""
-        for earlier in self.earlier_in_transaction(action):
-            if (
-                earlier.table is not None
-                and action.table is not None
-                and earlier.table.is_same(action.table)
-                and lock_of(earlier) is Lock.ACCESS_EXCLUSIVE
-            ):
-                return earlier
-        return None
-
-    def _at(self, action: Action) -> int:
-        return next(at for at, step in enumerate(self.steps) if step.action is action)
+        here = self._index.place[id(action)]
+        transaction = self.steps[here].transaction
+        if transaction is None or action.table is None:
+            return None
+        at = self._index.exclusive.get((transaction, action.table.key), here)
+        return self.steps[at].action if at < here else None

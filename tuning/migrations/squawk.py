@@ -2,18 +2,19 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from tuning.migrations.actions import Action
+from tuning.migrations.actions import Action, Kind
 from tuning.migrations.findings import Effect, Found, Outcome
 from tuning.migrations.script import Script
 from tuning.migrations.squawk_rules import BY_NAME, OPT_IN
-from tuning.migrations.tokens import Statement
 
 INSTALL = "squawk is not installed: pip install 'hotrow[lint]'"
 CONFIG = ".squawk.toml"
@@ -22,6 +23,10 @@ OLDEST_MAJOR = 15
 TIMEOUT_S = 60
 # It has nothing but opinions on a constraint that another of its rules has already named, or that cannot be NOT VALID.
 _NEVER_NOT_VALID = ("UNIQUE", "PRIMARY", "EXCLUDE", "FOREIGN")
+
+# As psycopg writes it, and with it the files of backfills.
+_PARAMETER = re.compile(r"%\(\w+\)s")
+_MANY = (Kind.DROP_INDEX, Kind.DROP_TABLE, Kind.DROP_FUNCTION, Kind.TRUNCATE)
 
 
 class SquawkFailed(RuntimeError):
@@ -67,23 +72,33 @@ def judge(
     command += ["--include=require-enum-value-ordering"]
     try:
         done = subprocess.run(
-            command, input=script.text, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, encoding="utf-8"
+            command,
+            input=_readable(script.text),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+            encoding="utf-8",
         )
         violations = json.loads(done.stdout)
     except (OSError, subprocess.TimeoutExpired, json.JSONDecodeError) as error:
         said = "" if isinstance(error, OSError | subprocess.TimeoutExpired) else done.stderr.strip()
         raise SquawkFailed(f"squawk could not judge {script.path}: {said or error}") from error
     starts = _line_starts(script.text)
+    told: set[tuple[str, int]] = set()
     for violation in violations:
         name = str(violation["rule_name"])
         if name in left_out:
             continue
         line = int(violation["line"])
         offset = starts[min(line, len(starts) - 1)] + int(violation["column"])
-        action = _action(script, name, offset)
-        if action is not None and name == "constraint-missing-not-valid" and action.constraint in _NEVER_NOT_VALID:
-            continue
-        yield name, _found(name, str(violation["message"]), action, line + 1)
+        for action in _actions(script, name, offset):
+            is_told_elsewhere = action is not None and action.constraint in _NEVER_NOT_VALID
+            if name == "constraint-missing-not-valid" and is_told_elsewhere:
+                continue
+            if action is None or action.kind not in _MANY or (name, id(action)) not in told:
+                told.add((name, id(action)))
+                yield name, _found(name, str(violation["message"]), action, line + 1)
 
 
 def _found(name: str, message: str, action: Action | None, line: int) -> Found:
@@ -93,17 +108,34 @@ def _found(name: str, message: str, action: Action | None, line: int) -> Found:
     return Found(rule.outcome, message, rule.effect, action, line)
 
 
-def _action(script: Script, rule: str, offset: int) -> Action | None:
-    """The action that squawk points at: of the kinds that the rule speaks of, the last that begins before."""
+def _actions(script: Script, rule: str, offset: int) -> list[Action | None]:
+    """The action that squawk points at: of the kinds that the rule speaks of, the last that begins before.
+
+    What drops or empties many at once is pointed at once, and is one action for each.
+    """
     known = BY_NAME.get(rule)
-    inside = [step.action for step in script.steps if _covers(step.action.statement, offset)]
-    wanted = [action for action in inside if known is None or not known.kinds or action.kind in known.kinds]
+    wanted = [
+        action for action in _around(script, offset) if known is None or not known.kinds or action.kind in known.kinds
+    ]
+    if wanted and wanted[0].kind in _MANY:
+        return list(wanted)
     before = [action for action in wanted if action.start <= offset]
-    return next(iter(before[-1:] or wanted[:1]), None)
+    return [*(before[-1:] or wanted[:1])] or [None]
 
 
-def _covers(statement: Statement, offset: int) -> bool:
-    return statement.start <= offset <= statement.end
+def _around(script: Script, offset: int) -> list[Action]:
+    """The actions of the statement that the offset lies in."""
+    end = bisect_right(script.steps, offset, key=lambda step: step.action.statement.start)
+    found: list[Action] = []
+    while end > 0 and script.steps[end - 1].action.statement.end >= offset:
+        end -= 1
+        found.insert(0, script.steps[end].action)
+    return found
+
+
+def _readable(text: str) -> str:
+    """Put a number of the same length where a file leaves room for a parameter, which is no SQL yet."""
+    return _PARAMETER.sub(lambda match: "1".ljust(len(match.group())), text)
 
 
 def _line_starts(text: str) -> list[int]:

@@ -94,6 +94,7 @@ RULES = (
         "Make the next version beside it; drop this one when no release calls it.",
         Kind.DROP_FUNCTION,
     ),
+    _warn("ban-drop-constraint", "See that no code counts on the rule that goes.", Kind.DROP_CONSTRAINT),
     _warn("ban-drop-default", "Code that runs leaves the column out and counts on the default.", Kind.DROP_DEFAULT),
     _warn(
         "ban-drop-not-null", "Readers that count on a value must cope with NULL before this runs.", Kind.DROP_NOT_NULL

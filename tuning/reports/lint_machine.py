@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 
 from tuning.migrations.findings import Finding, Outcome, Report
 
@@ -32,7 +33,7 @@ def as_sarif(report: Report, *, version: str, titles: dict[str, tuple[str, str]]
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": finding.path.replace("\\", "/")},
+                        "artifactLocation": {"uri": quote(finding.path)},
                         "region": {"startLine": finding.line},
                     }
                 }

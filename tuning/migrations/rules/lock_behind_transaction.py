@@ -7,9 +7,10 @@ Remedy: end the transaction first, set a lock_timeout of about a second, and try
 
 from collections.abc import Iterator
 
-from tuning.migrations.actions import Action
+from tuning.migrations.actions import Action, Kind, Name
 from tuning.migrations.findings import Effect, Found, Outcome
 from tuning.migrations.locks import Lock, lock_of, waits_for
+from tuning.migrations.reading import referenced
 from tuning.migrations.script import Script
 from tuning.observe.facts import ServerFacts
 
@@ -20,15 +21,20 @@ HOLDER_AGE_S = 1.0
 
 
 def check(action: Action, script: Script, facts: ServerFacts | None) -> Iterator[Found]:
-    lock = lock_of(action)
-    if facts is None or lock is None or lock is Lock.SHARE_UPDATE_EXCLUSIVE or script.is_new(action.table, action):
-        return
-    table = facts.tables.get(str(action.table or action.name))
-    holders = [
-        holder
-        for holder in (table.holders if table else ())
-        if holder.age_s >= HOLDER_AGE_S and waits_for(lock, holder.mode)
-    ]
-    if table is not None and holders:
-        message = f"{lock} on {table.table} waits for {holders[0]}; {lock.blocks} wait behind it"
-        yield Found(Outcome.FAIL, message, Effect.CATALOG, action)
+    for name, lock in _locked(action):
+        table = facts.tables.get(str(name)) if facts is not None else None
+        if table is None or script.is_new(name, action):
+            continue
+        holders = [each for each in table.holders if each.age_s >= HOLDER_AGE_S and waits_for(lock, each.mode)]
+        if holders:
+            message = f"{lock} on {table.table} waits for {holders[0]}; {lock.blocks} wait behind it"
+            yield Found(Outcome.FAIL, message, Effect.CATALOG, action)
+
+
+def _locked(action: Action) -> Iterator[tuple[Name, Lock]]:
+    """The tables that the action locks against writers; a foreign key locks both of its ends."""
+    lock, name = lock_of(action), action.table or action.name
+    if name is not None and lock is not None and lock is not Lock.SHARE_UPDATE_EXCLUSIVE:
+        yield name, lock
+    if action.kind in (Kind.ADD_CONSTRAINT, Kind.ADD_COLUMN) and (target := referenced(action.tail)) is not None:
+        yield target, Lock.SHARE_ROW_EXCLUSIVE
