@@ -192,6 +192,18 @@ def test_holder_of_a_lock_is_named_and_gone_when_it_ends(server: tuple[str, str]
         assert judge(sql) == []
 
 
+def test_writer_of_the_table_that_a_foreign_key_leads_to_is_named(server: tuple[str, str], judge: Judge) -> None:
+    sql = "ALTER TABLE large ADD CONSTRAINT c FOREIGN KEY (n) REFERENCES small (n) NOT VALID"
+    with psycopg.connect(server[1]) as writer:
+        writer.execute("UPDATE small SET t = t")
+        time.sleep(1.1)
+        (found,) = judge(sql)
+        assert (found.rule, found.outcome) == ("lock-behind-transaction", Outcome.FAIL)
+        assert "on small waits for" in found.message
+        writer.rollback()
+    assert judge(sql) == []
+
+
 def test_facts_are_read_while_a_table_is_locked(server: tuple[str, str], judge: Judge) -> None:
     with psycopg.connect(server[1]) as holder:
         holder.execute("LOCK TABLE large IN ACCESS EXCLUSIVE MODE")

@@ -118,6 +118,9 @@ def test_manage_that_fails_is_shown(folder: Path) -> None:
     done = lint("--manage", "manage.py", cwd=folder)
     assert done.returncode == 2
     assert "the settings are broken" in done.stderr
+    done = lint("--manage", "manage.py", "--python", "./no-python", cwd=folder)
+    assert done.returncode == 2
+    assert "no-python: No such file" in done.stderr
 
 
 def test_sarif_has_the_structure_of_its_standard(folder: Path) -> None:

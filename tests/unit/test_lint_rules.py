@@ -73,6 +73,8 @@ def test_squawk_is_skipped_with_the_way_to_install_it_when_it_is_missing() -> No
     assert [finding.rule for finding in report.findings] == ["json-column"]
     skipped = {rule.rule: rule.reason for rule in report.rules if rule.outcome is Outcome.SKIP}
     assert skipped["ban-drop-table"] == squawk.INSTALL
+    assert report.notes == (lint.NO_SQUAWK,)
+    assert judged("DROP TABLE t").notes == ()
 
 
 def test_excluded_rule_is_skipped_with_its_reason() -> None:
@@ -212,3 +214,11 @@ def test_sequence_of_the_kits_operations_is_accepted_as_sqlmigrate_prints_it() -
         DROP INDEX CONCURRENTLY i;
     """
     assert [each for each in judged(text, included=frozenset()).findings if each.outcome in BAD] == []
+
+
+def test_squawk_that_cannot_judge_is_an_error_with_what_it_said(tmp_path: Path) -> None:
+    program = tmp_path / "squawk"
+    program.write_text("#!/bin/sh\necho 'unexpected argument --include' >&2\nexit 2\n")
+    program.chmod(0o755)
+    with pytest.raises(squawk.SquawkFailed, match=r"2\.70 or newer.*unexpected argument"):
+        judged("SELECT 1", program=str(program))

@@ -1,5 +1,6 @@
 """``hotrow migrations lint``: judge migrations before they run."""
 
+import sys
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -47,6 +48,7 @@ def lint_command(
     manage: Annotated[Path | None, typer.Option(help="manage.py of a project: judge its unapplied migrations.")] = None,
     app: Annotated[list[str] | None, typer.Option(help="With --manage: only this app's.")] = None,
     migration: Annotated[str | None, typer.Option(help="With --manage and --app: this one, applied or not.")] = None,
+    python: Annotated[str, typer.Option(help="With --manage: the project's Python.")] = sys.executable,
     dsn: Annotated[str | None, typer.Option(help="Read live facts here; a libpq connection string.")] = None,
     sample_seconds: Annotated[
         float, typer.Option(min=0, help="With --dsn: count writes for so long.")
@@ -68,12 +70,15 @@ def lint_command(
             raise Unreadable("--app and --migration need --manage")
         given = sources.read(paths or [])
         if manage is not None:
-            given += django_project.read(manage, app or [], migration)
+            given += django_project.read(manage, python, app or [], migration)
         scripts = lint.scripts(given)
         settings = _settings(include or [], exclude or [])
         facts = _facts(dsn, *lint.names(scripts), sample_seconds) if dsn is not None else None
         report = lint.judge(scripts, given, settings, facts)
-    except (ValueError, OSError, squawk.SquawkFailed, psycopg.Error) as error:
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        raise typer.Exit(EXIT_NOT_JUDGED) from error
+    except (ValueError, squawk.SquawkFailed) as error:
         fail(str(error).strip())
         raise typer.Exit(EXIT_NOT_JUDGED) from error
     _print(report, Format.JSON if as_json else form, is_verbose=verbose)
@@ -104,7 +109,7 @@ def _print(report: Report, form: Format, *, is_verbose: bool) -> None:
     match form:
         case Format.TEXT:
             for line in lint_text.lines(report, is_verbose=is_verbose):
-                out.print(line, markup=False)
+                out.print(line, markup=False, emoji=False)
         case Format.JSON:
             print_json(lint_machine.as_json(report))
         case Format.SARIF:
@@ -113,6 +118,6 @@ def _print(report: Report, form: Format, *, is_verbose: bool) -> None:
             print_json(lint_machine.as_sarif(report, version=version("hotrow"), titles=titles))
         case Format.GITHUB:
             for line in lint_machine.as_github(report):
-                out.print(line, markup=False)
+                out.print(line, markup=False, emoji=False)
     if form is not Format.TEXT:
         err.print(lint_text.summary(report), markup=False)

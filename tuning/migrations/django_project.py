@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 from tuning.migrations.sources import Sources, Unreadable
@@ -12,10 +11,11 @@ _PLANNED = re.compile(r"^\[ \]\s+(?P<app>\w+)\.(?P<name>\S+)", re.MULTILINE)
 TIMEOUT_S = 120
 
 
-def read(manage: Path, apps: list[str], migration: str | None) -> Sources:
+def read(manage: Path, python: str, apps: list[str], migration: str | None) -> Sources:
     """Return the SQL and the Python source of the unapplied migrations, or of the one that is named.
 
     Raises:
+        OSError: There is no such Python.
         Unreadable: manage.py is not there or fails; the message ends with what it said.
     """
     if not manage.is_file():
@@ -25,20 +25,20 @@ def read(manage: Path, apps: list[str], migration: str | None) -> Sources:
     if migration is not None:
         wanted = [(apps[0], migration)]
     else:
-        plan = _run(manage, "showmigrations", "--plan", *apps)
+        plan = _run(python, manage, "showmigrations", "--plan", *apps)
         wanted = [(match["app"], match["name"]) for match in _PLANNED.finditer(plan)]
         wanted = [(app, name) for app, name in wanted if not apps or app in apps]
     if not wanted:
         return Sources(notes=("every migration of the project is applied: nothing to judge; --migration names one",))
     found = Sources()
     for app, name in wanted:
-        sql = _run(manage, "sqlmigrate", "--no-color", app, name)
+        sql = _run(python, manage, "sqlmigrate", "--no-color", app, name)
         found += Sources(sql=((f"{app}.{name}", sql),)) + _source(manage, app, name)
     return found
 
 
-def _run(manage: Path, *arguments: str) -> str:
-    command = [sys.executable, str(manage.resolve()), *arguments]
+def _run(python: str, manage: Path, *arguments: str) -> str:
+    command = [python, str(manage.resolve()), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:

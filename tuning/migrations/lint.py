@@ -24,6 +24,7 @@ NO_FACTS = "needs facts of the server: give --dsn"
 NO_SESSIONS = "needs to see other users' sessions: GRANT pg_read_all_stats to the role of --dsn"
 NO_PYTHON = "needs a migration's Python source: give --manage or a migrations/*.py"
 NO_SQL = "no SQL was given"
+NO_SQUAWK = f"most textual rules were skipped: {squawk.INSTALL}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ def judge(given: Collection[Script], sources: Sources, settings: Settings, facts
                 ]
     findings.sort(key=lambda finding: (finding.path, finding.line, -finding.outcome.weight, finding.rule))
     files = len(given) + len(sources.python)
-    return Report(tuple(findings), tuple(_outcomes(findings, sources, settings, facts)), files, sources.notes)
+    notes = sources.notes if settings.program is not None or not given else (*sources.notes, NO_SQUAWK)
+    return Report(tuple(findings), tuple(_outcomes(findings, sources, settings, facts)), files, notes)
 
 
 def _found(

@@ -21,6 +21,8 @@ CONFIG = ".squawk.toml"
 # The oldest that is supported: what is safe there is safe on the newer ones.
 OLDEST_MAJOR = 15
 TIMEOUT_S = 60
+# Before, it had no --include, and other names for some rules.
+OLDEST_SQUAWK = "2.70"
 # It has nothing but opinions on a constraint that another of its rules has already named, or that cannot be NOT VALID.
 _NEVER_NOT_VALID = ("UNIQUE", "PRIMARY", "EXCLUDE", "FOREIGN")
 
@@ -83,7 +85,9 @@ def judge(
         violations = json.loads(done.stdout)
     except (OSError, subprocess.TimeoutExpired, json.JSONDecodeError) as error:
         said = "" if isinstance(error, OSError | subprocess.TimeoutExpired) else done.stderr.strip()
-        raise SquawkFailed(f"squawk could not judge {script.path}: {said or error}") from error
+        raise SquawkFailed(
+            f"{program} could not judge {script.path} (version {OLDEST_SQUAWK} or newer is needed): {said or error}"
+        ) from error
     starts = _line_starts(script.text)
     told: set[tuple[str, int]] = set()
     for violation in violations:
