@@ -253,11 +253,27 @@ _KIT = [
     ),
 ]
 
+_TOOLS = [
+    (
+        "drop of a constraint",
+        "ban-drop-constraint",
+        "ALTER TABLE t DROP CONSTRAINT c",
+        "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID;ALTER TABLE t DROP CONSTRAINT c",
+    ),
+    (
+        "one-to-one",
+        "disallowed-unique-constraint",
+        "ALTER TABLE t ADD a bigint UNIQUE REFERENCES u (id)",
+        "ALTER TABLE t ADD a bigint",
+    ),
+]
+
 SQL_CASES = (
     *(Case("squawk", rule, rule, unsafe, safe) for rule, unsafe, safe in _SQUAWK),
     *(Case("strong_migrations", *rest) for rest in _STRONG),
     *(Case("zero-downtime", *rest) for rest in _ZERO),
     *(Case("migration-linter", *rest) for rest in _LINTER),
+    *(Case("migration-tools", *rest) for rest in _TOOLS),
     *(Case("kit", *rest) for rest in _KIT),
 )
 
@@ -314,3 +330,59 @@ PYTHON_CASES = (
         _fill("apps, schema_editor", "Order = apps.get_model('shop.Order')"),
     ),
 )
+
+# The entries that are another list's case under a name of their own.
+ALIASES = {
+    "strong_migrations": {
+        "remove column": "ban-drop-column",
+        "change type": "changing-column-type",
+        "rename column": "renaming-column",
+        "rename table": "renaming-table",
+        "foreign key without NOT VALID": "adding-foreign-key-constraint",
+        "check constraint": "constraint-missing-not-valid",
+        "non-concurrent index": "require-concurrent-index-creation",
+        "unique constraint": "disallowed-unique-constraint",
+        "volatile default": "adding-field-with-default",
+        "SET NOT NULL": "adding-not-nullable-field",
+        "remove index": "require-concurrent-index-deletion",
+        "check_down": "runsql-reversible",
+        "lock_timeout": "require-lock-timeout",
+        "statement_timeout": "require-statement-timeout",
+        "remove_invalid_indexes": "index-if-not-exists",
+    },
+    "zero-downtime": {
+        "ADD COLUMN NOT NULL": "adding-required-field",
+        "ALTER TYPE": "changing-column-type",
+        "SET NOT NULL": "adding-not-nullable-field",
+        "RENAME TABLE": "renaming-table",
+        "RENAME COLUMN": "renaming-column",
+        "ADD CHECK": "constraint-missing-not-valid",
+        "ADD FOREIGN KEY": "adding-foreign-key-constraint",
+        "ADD PRIMARY KEY": "adding-serial-primary-key-field",
+        "ADD UNIQUE": "disallowed-unique-constraint",
+        "ADD EXCLUDE": "exclusion-constraint",
+        "CREATE INDEX": "require-concurrent-index-creation",
+    },
+    "migration-linter": {
+        "DROP_COLUMN": "ban-drop-column",
+        "DROP_TABLE": "ban-drop-table",
+        "RENAME_COLUMN": "renaming-column",
+        "RENAME_TABLE": "renaming-table",
+        "ALTER_COLUMN": "changing-column-type",
+        "ADD_UNIQUE": "disallowed-unique-constraint",
+        "CREATE_INDEX": "require-concurrent-index-creation",
+        "DROP_INDEX": "require-concurrent-index-deletion",
+        "REINDEX": "require-concurrent-reindex",
+    },
+    "migration-tools": {
+        "SaferAddIndexConcurrently": "require-concurrent-index-creation",
+        "SaferRemoveIndexConcurrently": "require-concurrent-index-deletion",
+        "SaferAddUniqueConstraint": "disallowed-unique-constraint",
+        "SaferAddCheckConstraint": "constraint-missing-not-valid",
+        "SaferAddFieldForeignKey": "adding-foreign-key-constraint",
+        "SaferAddFieldOneToOne": "disallowed-unique-constraint",
+        "SaferAlterFieldSetNotNull": "adding-not-nullable-field",
+        "SaferRemoveCheckConstraint": "ban-drop-constraint",
+    },
+    "squawk": {"prefer-repack": "table-repack"},
+}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.lint_cases import PYTHON_CASES, SQL_CASES, Case
+from tests.unit.lint_cases import ALIASES, PYTHON_CASES, SQL_CASES, Case
 from tuning.migrations import lint, squawk
 from tuning.migrations.findings import Finding, Outcome, Report
 from tuning.migrations.rules import Rule, load
@@ -41,6 +41,11 @@ def test_python_rule_fires_on_the_unsafe_migration_and_not_on_its_twin(case: Cas
     (found,) = bad(judged(python=case.unsafe), case.rule)
     assert found.line > 1
     assert bad(judged(python=case.safe), case.rule) == []
+
+
+def test_every_other_name_of_an_entry_leads_to_a_rule_with_a_case() -> None:
+    named = {rule for entries in ALIASES.values() for rule in entries.values()}
+    assert named <= {case.rule for case in (*SQL_CASES, *PYTHON_CASES)}
 
 
 def test_every_own_rule_has_a_case() -> None:
