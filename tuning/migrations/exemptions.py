@@ -47,7 +47,12 @@ def _is_proven(action: Action, script: Script) -> bool:
         is_checked = "not_valid" not in added.flags or added.name.name in validated
         tokens = [token for token in added.tail if token.text not in "()"]
         words = tuple(token.keyword for token in tokens)
-        if is_checked and tokens[0].identifier == action.column and has_sequence(words[1:4], "IS", "NOT", "NULL"):
+        if (
+            is_checked
+            and tokens
+            and tokens[0].identifier == action.column
+            and has_sequence(words[1:4], "IS", "NOT", "NULL")
+        ):
             return True
     return False
 

@@ -79,9 +79,10 @@ def _index(statement: Statement, reader: Reader, flags: set[str]) -> Action:
     if reader.accept("IF", "NOT", "EXISTS"):
         flags.add("if_not_exists")
     name = None if reader.keyword() == "ON" else reader.name()
-    reader.accept("ON")
-    reader.accept("ONLY")
-    table = reader.name()
+    table = None
+    if reader.accept("ON"):
+        reader.accept("ONLY")
+        table = reader.name()
     if reader.accept("USING"):
         reader.identifier()
     inside = reader.parenthesised()
