@@ -48,7 +48,7 @@ lint: $(STAMP) ## Check style, types, imports and SQL
 	$(LINT_ENV) $(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/hotrow migrations manifest --check
-	$(BIN)/squawk --config .squawk.toml sql/functions/*.sql sql/indexes/*.sql
+	$(BIN)/hotrow migrations lint sql --include prefer-text-field --fail-on warn
 
 test: setup-tests ## Run the tests on real PostgreSQL, PgBouncer and Redis
 	$(BIN)/python -m pytest $(ARGS)

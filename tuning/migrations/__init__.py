@@ -1,1 +1,1 @@
-"""Read a project's SQL files and compare them with a server; nothing on it is changed."""
+"""Judge DDL before it runs, with live facts, and compare a server with the SQL files; runs no DDL that stays."""

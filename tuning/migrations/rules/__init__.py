@@ -1,0 +1,63 @@
+"""The kit's own rules: one question a file, the file's name its id, its docstring what `hotrow rules show` prints.
+
+A rule is a module with ``check(action, script, facts)`` or ``check_script(script)`` for SQL, or
+``check_python(migration)`` for a migration's source, each yielding ``Found``. One that sets ``NEEDS_FACTS`` is skipped
+without a server, ``NEEDS_SESSIONS`` also where the role may not see other users' sessions.
+"""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from tuning.migrations.actions import Action
+from tuning.migrations.findings import Found
+from tuning.migrations.python_source import PythonMigration
+from tuning.migrations.script import Script
+from tuning.observe.facts import ServerFacts
+
+SECTIONS = ("When", "Why", "Remedy")
+_HEADS = "|".join(SECTIONS)
+_SECTION = re.compile(rf"^({_HEADS}): (.*?)(?=^(?:{_HEADS}): |\Z)", re.MULTILINE | re.DOTALL)
+
+Check = Callable[[Action, Script, ServerFacts | None], Iterable[Found]]
+PythonCheck = Callable[[PythonMigration], Iterable[Found]]
+ScriptCheck = Callable[[Script], Iterable[Found]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``when``, ``why`` and ``remedy`` are the sections of the module's docstring."""
+
+    id: str
+    title: str
+    when: str
+    why: str
+    remedy: str
+    check: Check | None
+    check_python: PythonCheck | None
+    check_script: ScriptCheck | None
+    needs_facts: bool
+    needs_sessions: bool
+
+
+def load() -> tuple[Rule, ...]:
+    """Find every rule of this package, in the order of their ids."""
+    return tuple(_rule(module.name) for module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name))
+
+
+def _rule(name: str) -> Rule:
+    module = importlib.import_module(f"{__name__}.{name}")
+    title, _, body = (module.__doc__ or "").strip().partition("\n")
+    sections = dict(_SECTION.findall(body))
+    return Rule(
+        id=name.replace("_", "-"),
+        title=title,
+        **{section.lower(): " ".join(sections.get(section, "").split()) for section in SECTIONS},
+        check=getattr(module, "check", None),
+        check_python=getattr(module, "check_python", None),
+        check_script=getattr(module, "check_script", None),
+        needs_facts=getattr(module, "NEEDS_FACTS", False) or getattr(module, "NEEDS_SESSIONS", False),
+        needs_sessions=getattr(module, "NEEDS_SESSIONS", False),
+    )
