@@ -66,7 +66,7 @@ class OldShop:
         told |= json.loads(out)
 
     def run(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        cursor = self.connection.execute(statement, values)  # type: ignore[arg-type]
+        cursor = self.connection.execute(statement, values or None)  # type: ignore[arg-type]
         return cursor.fetchall() if cursor.description else []
 
     def reserve(self, quantity: int = 1, product_id: int = HOT) -> tuple[str, uuid.UUID]:
