@@ -9,7 +9,8 @@ from service.adopt import backfill, facts, locks
 from service.adopt.errors import AdoptionError
 from service.adopt.inspection import RECORD, Adopted
 from service.adopt.mapping import Map, parse, render
-from service.adopt.plan import Item, Mode, Step, steps
+from service.adopt.objects import Item
+from service.adopt.plan import Mode, Step, steps
 
 Report = Callable[[str], None]
 

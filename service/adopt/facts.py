@@ -53,7 +53,7 @@ _REFERENCES = """
 def rows(connection: BaseDatabaseWrapper, statement: str | sql.Composable, values: Any = None) -> list[tuple[Any, ...]]:
     """Run one query and fetch all of it."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, values)  # type: ignore[arg-type]  # psycopg takes its own composed statements
+        cursor.execute(statement, values)
         return list(cursor.fetchall())
 
 

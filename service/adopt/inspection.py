@@ -6,7 +6,7 @@ from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
-from service.adopt import facts, translation
+from service.adopt import facts, naming, translation
 from service.adopt.errors import AdoptionError
 from service.adopt.facts import Table
 from service.adopt.mapping import Map
@@ -60,9 +60,9 @@ class Adopted:
             .format(
                 id=sql.Identifier(self.mapping.counter.id),
                 table=self.counter.identifier,
-                behind=sql.SQL(self.is_behind),  # type: ignore[arg-type]
+                behind=sql.SQL(self.is_behind),
                 rows=sql.Literal(rows),
-                wait=sql.SQL(wait),  # type: ignore[arg-type]
+                wait=sql.SQL(wait),
             )
             .as_string(None)
         )
@@ -127,7 +127,7 @@ def _column(table: Table, name: str, types: set[str] | None, wrong: list[str], *
         return
     found = table.columns.get(name)
     if found is None:
-        theirs = ", ".join(each for each in table.columns if not each.startswith(translation.PREFIX))
+        theirs = ", ".join(each for each in table.columns if not each.startswith(naming.PREFIX))
         wrong.append(f"{table.name} has no column {name}; it has {theirs}")
     elif types is not None and found.type not in types:
         wrong.append(f"{table.name}.{name} is {found.type}; the functions need {' or '.join(sorted(types))}")
@@ -150,7 +150,7 @@ def _fills(connection: BaseDatabaseWrapper, mapping: Map) -> list[str]:
     for column, expression in mapping.counter.fill.items():
         try:
             with transaction.atomic(using=connection.alias):
-                facts.value(connection, sql.SQL("SELECT ({})").format(sql.SQL(expression)))  # type: ignore[arg-type]
+                facts.value(connection, sql.SQL("SELECT ({})").format(sql.SQL(expression)))
         except DatabaseError as error:
             wrong.append(f"[counter.fill] {column}: {expression!r} is no SQL expression: {str(error).splitlines()[0]}")
     return wrong

@@ -99,7 +99,7 @@ def _tables(connection: BaseDatabaseWrapper, state: ProjectState, *, has_warehou
             for each in model._meta.local_fields:
                 if isinstance(each, models.ForeignKey):
                     # The project deletes its rows as it did before; none is refused because of the kit.
-                    each.db_constraint = False
+                    each.db_constraint = False  # type: ignore[attr-defined]  # Django's own, unknown to its stubs
             with connection.schema_editor(collect_sql=True, atomic=False) as editor:
                 editor.create_model(model)
             statements = [line.rstrip("; ") for line in editor.collected_sql if not line.startswith("--")]

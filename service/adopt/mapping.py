@@ -87,7 +87,11 @@ def parse(text: str) -> Map:
 def render(mapping: Map, notes: dict[str, str] | None = None) -> str:
     """Write a map as TOML; ``notes`` are comments for names such as ``counter.stock``."""
     lines: list[str] = []
-    sections = {"counter": mapping.counter, "product": mapping.product, "warehouse": mapping.warehouse}
+    sections: dict[str, Counter | Product | Warehouse | None] = {
+        "counter": mapping.counter,
+        "product": mapping.product,
+        "warehouse": mapping.warehouse,
+    }
     for name, section in sections.items():
         if section is None:
             continue

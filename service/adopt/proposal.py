@@ -87,8 +87,7 @@ def propose(connection: BaseDatabaseWrapper) -> tuple[Map, dict[str, str]]:
         _warehouse(warehouse) if warehouse else None,
     )
     return made, {
-        "counter.stock_means": "on_hand: free units are stock - reserved; free: reserving lowers stock. Check your code",
-        "product.table": "sold only where is_active, if it is given",
+        "counter.stock_means": "or free: reserving lowers stock, where on_hand has stock - reserved; see your code",
     }
 
 

@@ -4,7 +4,7 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
-from service.adopt import facts, kit, locks, translation
+from service.adopt import facts, kit, locks, naming, translation
 from service.adopt.apply import Report
 from service.adopt.errors import AdoptionError
 from service.adopt.inspection import RECORD, Adopted
@@ -74,10 +74,10 @@ def _undo(connection: BaseDatabaseWrapper, adopted: Adopted, archive: str) -> No
         ]
         for function in functions:
             cursor.execute(_text("DROP FUNCTION IF EXISTS {}", sql.Identifier("public", function)))
-        for view in translation.views(adopted.mapping, counter, adopted.product, adopted.warehouse):
+        for view in naming.views(adopted.mapping, counter, adopted.product, adopted.warehouse):
             cursor.execute(_text("DROP VIEW IF EXISTS {}", sql.Identifier("public", view)))
-        cursor.execute(_text("DROP INDEX IF EXISTS {}", sql.Identifier(counter.schema, translation.UNIQUE_INDEX)))
-        for column in translation.columns(adopted.mapping):
+        cursor.execute(_text("DROP INDEX IF EXISTS {}", sql.Identifier(counter.schema, naming.UNIQUE_INDEX)))
+        for column in naming.columns(adopted.mapping):
             cursor.execute(_text("ALTER TABLE {} DROP COLUMN IF EXISTS {}", counter.identifier, sql.Identifier(column)))
         before = facts.value(connection, f"SELECT fillfactor FROM public.{RECORD}")
         setting = (
@@ -90,4 +90,4 @@ def _undo(connection: BaseDatabaseWrapper, adopted: Adopted, archive: str) -> No
 
 
 def _text(template: str, *parts: sql.Composable) -> str:
-    return sql.SQL(template).format(*parts).as_string(None)  # type: ignore[arg-type]
+    return sql.SQL(template).format(*parts).as_string(None)

@@ -1,26 +1,15 @@
 """The SQL that makes one row serve two languages: the project's columns and the kit's (ADR 17).
 
-The kit's columns stand on the project's own counter, a view gives them the names that the functions
-use, and a trigger on that row carries each side's change over to the other. Nothing else is locked.
+A trigger on the project's counter carries each side's change over to the other, on that row: it locks
+nothing else, and nobody waits for it.
 """
 
 from psycopg import sql
 
 from service.adopt.facts import Table
 from service.adopt.mapping import Map, StockMeans
+from service.adopt.naming import column, text
 
-PREFIX = "hotrow_"
-# Constant defaults: PostgreSQL notes them in the catalog and rewrites no row.
-COLUMNS = {
-    "hotrow_bucket": "smallint NOT NULL DEFAULT 0",
-    "hotrow_available": "bigint NOT NULL DEFAULT 0",
-    "hotrow_held": "bigint NOT NULL DEFAULT 0",
-    "hotrow_sold": "bigint NOT NULL DEFAULT 0",
-    "hotrow_version": "bigint NOT NULL DEFAULT 0",
-    "hotrow_updated_at": "timestamptz NOT NULL DEFAULT now()",
-}
-WAREHOUSE_COLUMN = {"hotrow_warehouse_id": "bigint NOT NULL DEFAULT 1"}
-UNIQUE_INDEX = "hotrow_counter_key"
 # The last by name fires last: what the project's own triggers change is seen.
 TRANSLATE = "zz_hotrow_translate"
 TELL = "zz_hotrow_tell"
@@ -28,18 +17,13 @@ TRANSLATE_FUNCTION = "hotrow_translate"
 TELL_FUNCTION = "hotrow_tell"
 
 
-def columns(mapping: Map) -> dict[str, str]:
-    """The columns that the project's counter gets, and their types."""
-    return COLUMNS if mapping.warehouse else COLUMNS | WAREHOUSE_COLUMN
-
-
 def free(mapping: Map, row: str | None = None) -> sql.Composable:
     """The free units of a counter, as the project counts them; ``row`` is NEW, OLD or an alias."""
     counter = mapping.counter
-    stock = _column(counter.stock, row)
+    stock = column(counter.stock, row)
     if counter.stock_means is StockMeans.FREE:
         return stock
-    return sql.SQL("{} - {}").format(stock, _column(counter.reserved, row))
+    return sql.SQL("{} - {}").format(stock, column(counter.reserved, row))
 
 
 def translate_function(mapping: Map) -> str:
@@ -75,22 +59,22 @@ def translate_function(mapping: Map) -> str:
             USING ERRCODE = '23514', CONSTRAINT = 'hotrow_holds_kept';
     END IF;"""
         ).format(
-            new_reserved=_column(counter.reserved, "NEW"),
+            new_reserved=column(counter.reserved, "NEW"),
             name=sql.Literal(counter.reserved),
             id=sql.Identifier(counter.id),
         )
         if counter.reserved
         else sql.SQL("")
     )
-    return _text(
+    return text(
         sql.SQL(_TRANSLATE).format(
             function=sql.Identifier("public", TRANSLATE_FUNCTION),
             fills=sql.SQL("\n").join(
-                sql.SQL("        NEW.{0} := coalesce(NEW.{0}, {1});").format(sql.Identifier(name), sql.SQL(expression))  # type: ignore[arg-type]
+                sql.SQL("        NEW.{0} := coalesce(NEW.{0}, {1});").format(sql.Identifier(name), sql.SQL(expression))
                 for name, expression in fills.items()
             ),
-            new_counts=sql.SQL(", ").join(_column(name, "NEW") for name in counts),
-            old_counts=sql.SQL(", ").join(_column(name, "OLD") for name in counts),
+            new_counts=sql.SQL(", ").join(column(name, "NEW") for name in counts),
+            old_counts=sql.SQL(", ").join(column(name, "OLD") for name in counts),
             carried=sql.SQL("\n").join(carried),
             lost_update=lost_update,
             free=free(mapping, "NEW"),
@@ -102,7 +86,7 @@ def translate_function(mapping: Map) -> str:
 
 def tell_function(mapping: Map) -> str:
     """The trigger AFTER INSERT: the ledger row of a counter that the project made."""
-    return _text(
+    return text(
         sql.SQL(_TELL).format(function=sql.Identifier("public", TELL_FUNCTION), id=sql.Identifier(mapping.counter.id))
     )
 
@@ -110,12 +94,12 @@ def tell_function(mapping: Map) -> str:
 def triggers(table: Table) -> dict[str, str]:
     on = table.identifier
     return {
-        TRANSLATE: _text(
+        TRANSLATE: text(
             sql.SQL("CREATE TRIGGER {} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {}()").format(
                 sql.Identifier(TRANSLATE), on, sql.Identifier("public", TRANSLATE_FUNCTION)
             )
         ),
-        TELL: _text(
+        TELL: text(
             sql.SQL(
                 "CREATE TRIGGER {} AFTER INSERT ON {} FOR EACH ROW WHEN (NEW.hotrow_version = 1) EXECUTE FUNCTION {}()"
             ).format(sql.Identifier(TELL), on, sql.Identifier("public", TELL_FUNCTION))
@@ -123,77 +107,8 @@ def triggers(table: Table) -> dict[str, str]:
     }
 
 
-def unique_index(mapping: Map, table: Table) -> str:
-    """What ON CONFLICT of restock needs, and the look-up of a product's counters."""
-    return _text(
-        sql.SQL("CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({}, {}, hotrow_bucket)").format(
-            sql.Identifier(UNIQUE_INDEX),
-            table.identifier,
-            sql.Identifier(mapping.counter.product),
-            sql.Identifier(mapping.counter.warehouse or "hotrow_warehouse_id"),
-        )
-    )
-
-
-def views(mapping: Map, counter: Table, product: Table, warehouse: Table | None) -> dict[str, str]:
-    """The functions' names for the project's tables; renamed columns alone, so that PostgreSQL updates through them."""
-    c, p, w = mapping.counter, mapping.product, mapping.warehouse
-    named = {
-        "product_stock": (
-            counter,
-            {
-                "id": _column(c.id),
-                "product_id": _column(c.product),
-                "warehouse_id": _column(c.warehouse or "hotrow_warehouse_id"),
-                "bucket": _column("hotrow_bucket"),
-                "available": _column("hotrow_available"),
-                "held": _column("hotrow_held"),
-                "sold": _column("hotrow_sold"),
-                "version": _column("hotrow_version"),
-                # Constants can be read and not written: the project's code knows one row and no pool.
-                "pooled": sql.SQL("0::bigint"),
-                "updated_at": _column("hotrow_updated_at"),
-            },
-        ),
-        "product": (
-            product,
-            {
-                "id": _column(p.id),
-                "is_active": _column(p.is_active) if p.is_active else sql.SQL("true"),
-                "max_per_user": _column(p.max_per_user) if p.max_per_user else sql.SQL("NULL::integer"),
-                "stock_mode": sql.SQL("'counter'::varchar(10)"),
-            },
-        ),
-    }
-    if w is not None and warehouse is not None:
-        priority = _column(w.priority) if w.priority else sql.SQL("0::smallint")
-        named["warehouse"] = (warehouse, {"id": _column(w.id), "code": _column(w.code), "priority": priority})
-    return {
-        name: _text(
-            sql.SQL("CREATE VIEW {} AS SELECT {} FROM {}").format(
-                sql.Identifier("public", name),
-                sql.SQL(", ").join(
-                    sql.SQL("{} AS {}").format(source, sql.Identifier(alias)) for alias, source in selected.items()
-                ),
-                table.identifier,
-            )
-        )
-        for name, (table, selected) in named.items()
-    }
-
-
-def _column(name: str, row: str | None = None) -> sql.Composable:
-    if row is None:
-        return sql.Identifier(name)
-    return sql.SQL("{}.{}").format(sql.SQL(row), sql.Identifier(name))  # type: ignore[arg-type]
-
-
 def _assign(name: str, delta: str) -> sql.Composable:
-    return sql.SQL("        NEW.{0} := OLD.{0} + {1};").format(sql.Identifier(name), sql.SQL(delta))  # type: ignore[arg-type]
-
-
-def _text(composed: sql.Composable) -> str:
-    return composed.as_string(None)
+    return sql.SQL("        NEW.{0} := OLD.{0} + {1};").format(sql.Identifier(name), sql.SQL(delta))
 
 
 _TRANSLATE = """\

@@ -19,6 +19,7 @@ from tuning.stack.secrets import load_or_make
 from tuning.stack.stack import Stack
 
 TEMPLATE = "oldshop"
+ADOPTED = "oldshop_adopted"
 
 
 class Copies:
@@ -34,10 +35,17 @@ class Copies:
         seed(shop)
         shop.connection.close()
 
-    def make(self) -> OldShop:
+    def make(self, template: str = TEMPLATE) -> OldShop:
         name = f"oldshop_{uuid.uuid4().hex[:12]}"
-        self._create(name, TEMPLATE)
+        self._create(name, template)
         return self._open(name)
+
+    def adopt(self) -> None:
+        """Make a second database to copy: the adopted one."""
+        self._create(ADOPTED, TEMPLATE)
+        shop = self._open(ADOPTED)
+        shop.adopt()
+        shop.connection.close()
 
     def remove(self, shop: OldShop) -> None:
         name = shop.connection.info.dbname
@@ -65,9 +73,11 @@ class Copies:
 def copies(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copies]:
     """On the running stack's server."""
     made = Copies(stack.superuser, stack.direct, tmp_path_factory.mktemp("oldshop"))
+    made.adopt()
     yield made
     with psycopg.connect(stack.superuser, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(TEMPLATE)))
+        for name in (ADOPTED, TEMPLATE):
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")
@@ -100,10 +110,11 @@ def oldshop(copies: Copies) -> Iterator[OldShop]:
 
 
 @pytest.fixture
-def adopted(oldshop: OldShop) -> OldShop:
-    """The same with the functions on its tables."""
-    oldshop.adopt()
-    return oldshop
+def adopted(copies: Copies) -> Iterator[OldShop]:
+    """The old project with the functions on its tables."""
+    shop = copies.make(ADOPTED)
+    yield shop
+    copies.remove(shop)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 
 import psycopg
+
 from tests.oldshop.database import HOT, HOT_UNITS, PRODUCTS, OldShop
 
 pytest_plugins = ["tests.integration.adopting"]
@@ -42,7 +43,8 @@ def test_old_code_and_functions_sell_the_same_units_once(oldshop_anywhere: OldSh
         with psycopg.connect(adopted.conninfo, autocommit=True) as connection:
             for turn in range(10_000):
                 row = connection.execute(
-                    "SELECT outcome, order_id FROM reserve_stock_v1(gen_random_uuid(), 1, %s, %s::bigint[], '{1}', 900)",
+                    "SELECT outcome, order_id"
+                    " FROM reserve_stock_v1(gen_random_uuid(), 1, %s, %s::bigint[], '{1}', 900)",
                     [f"{number}-{turn}", [HOT]],
                 ).fetchone()
                 assert row is not None
@@ -87,7 +89,10 @@ def test_buyers_find_the_breach_when_the_trigger_is_gone(adopted: OldShop) -> No
 
 def test_revert_leaves_the_table_as_it_was_with_its_data_of_now(oldshop_anywhere: OldShop) -> None:
     oldshop = oldshop_anywhere
-    columns = "SELECT column_name, data_type, column_default, is_nullable FROM information_schema.columns WHERE table_name = 'shop_productstock' ORDER BY ordinal_position"
+    columns = (
+        "SELECT column_name, data_type, column_default, is_nullable FROM information_schema.columns"
+        " WHERE table_name = 'shop_productstock' ORDER BY ordinal_position"
+    )
     things = (
         "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'shop_productstock'::regclass"
         " UNION ALL SELECT tgname FROM pg_trigger WHERE tgrelid = 'shop_productstock'::regclass AND NOT tgisinternal"

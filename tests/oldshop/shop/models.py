@@ -27,7 +27,7 @@ class ProductStock(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        unique_together = [("product", "warehouse")]
+        unique_together = (("product", "warehouse"),)
 
 
 class StockReservation(models.Model):
