@@ -87,8 +87,7 @@ def test_buyers_find_the_breach_when_the_trigger_is_gone(adopted: OldShop) -> No
     assert "zz_hotrow_translate is disabled" in checked.stderr
 
 
-def test_revert_leaves_the_table_as_it_was_with_its_data_of_now(oldshop_anywhere: OldShop) -> None:
-    oldshop = oldshop_anywhere
+def test_revert_leaves_the_table_as_it_was_with_its_data_of_now(oldshop: OldShop) -> None:
     columns = (
         "SELECT column_name, data_type, column_default, is_nullable FROM information_schema.columns"
         " WHERE table_name = 'shop_productstock' ORDER BY ordinal_position"

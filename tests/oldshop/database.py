@@ -14,6 +14,7 @@ import psycopg
 
 from tuning.observe.audit import INVARIANTS
 
+ROOT = Path(__file__).parents[2]
 # More than one batch of the backfill.
 PRODUCTS = 1200
 HOT = 1
@@ -25,15 +26,19 @@ class OldShop:
 
     def __init__(self, conninfo: str, directory: Path) -> None:
         self.conninfo = conninfo
+        self.directory = directory
         self.map = directory / "map.toml"
         self.env = {key: value for key, value in os.environ.items() if not key.startswith(("HOTROW_", "PG"))} | {
-            "OLDSHOP_DATABASE_URL": conninfo
+            "OLDSHOP_DATABASE_URL": conninfo,
+            "PYTHONPATH": str(ROOT),
         }
         self.connection = psycopg.connect(conninfo, autocommit=True)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-W", "error", "-m", "django", *arguments, "--settings=tests.oldshop.settings"]
-        return subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            command, env=self.env, cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         with self.start(*arguments) as process:
