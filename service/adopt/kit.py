@@ -8,6 +8,7 @@ import importlib
 import pkgutil
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from django.conf import settings
 from django.db import migrations, models
@@ -22,7 +23,7 @@ from service.db.operations import CreateIndexFromFile, RunSQLFile
 models.CharField.register_lookup(Length)
 
 _APPLICATIONS = ("catalog", "stock")
-_BODY = re.compile(r"AS \$function\$(?P<body>.*?)\$function\$;", re.DOTALL)
+_BODY = re.compile(r"^AS (?P<quote>\$\w*\$)(?P<body>.*?)(?P=quote);", re.DOTALL | re.MULTILINE)
 # What stands for a table of the project, and the catalog that the functions do not read.
 _PROJECTS_OWN = {"product_stock", "product", "product_category", "warehouse"}
 
@@ -63,7 +64,7 @@ def load(connection: BaseDatabaseWrapper, *, has_warehouse: bool) -> Kit:
         if isinstance(operation, RunSQLFile):
             functions.append(_function(operation))
         elif isinstance(operation, CreateIndexFromFile):
-            (indexes[operation.name],) = sqlfiles.statements(sqlfiles.read(operation.path))
+            (indexes[PurePosixPath(operation.path).stem],) = sqlfiles.statements(sqlfiles.read(operation.path))
         elif isinstance(operation, migrations.RunSQL):
             if isinstance(operation.sql, str) and operation.sql.startswith("CREATE TRIGGER"):
                 triggers[operation.sql.split()[2]] = operation.sql
@@ -86,7 +87,7 @@ def _function(operation: RunSQLFile) -> KitFunction:
     text = sqlfiles.read(operation.path)
     match = _BODY.search(text)
     assert match is not None, f"{operation.path} has no body"
-    return KitFunction(operation.name, text, match["body"])
+    return KitFunction(PurePosixPath(operation.path).stem, text, match["body"])
 
 
 def _tables(connection: BaseDatabaseWrapper, state: ProjectState, *, has_warehouse: bool) -> tuple[KitTable, ...]:

@@ -73,7 +73,7 @@ def _undo(connection: BaseDatabaseWrapper, adopted: Adopted, archive: str) -> No
             *(each.name for each in brought.functions),
         ]
         for function in functions:
-            cursor.execute(_text("DROP FUNCTION IF EXISTS {}", sql.Identifier("public", function)))
+            cursor.execute(_text("DROP ROUTINE IF EXISTS {}", sql.Identifier("public", function)))
         for view in naming.views(adopted.mapping, counter, adopted.product, adopted.warehouse):
             cursor.execute(_text("DROP VIEW IF EXISTS {}", sql.Identifier("public", view)))
         cursor.execute(_text("DROP INDEX IF EXISTS {}", sql.Identifier(counter.schema, naming.UNIQUE_INDEX)))

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from tests.oldshop.database import HOT, HOT_UNITS, OldShop
+from tuning.stack.stack import Stack
 
 pytest_plugins = ["tests.integration.adopting"]
 
@@ -164,3 +166,20 @@ def test_nothing_adopted_and_no_map_says_what_to_do(oldshop: OldShop, option: st
     refused = oldshop.adopt(option, check=False)
     assert refused.returncode == 1
     assert "name a map with --map" in refused.stderr
+
+
+def test_role_that_does_not_own_the_table_is_told_whose_it_is(oldshop: OldShop, stack: Stack) -> None:
+    oldshop.map.write_text(GOOD)
+    oldshop.env["OLDSHOP_DATABASE_URL"] = make_conninfo(stack.conninfo("lab"), dbname=oldshop.connection.info.dbname)
+    refused = oldshop.adopt("--map", str(oldshop.map), "--apply", check=False)
+    assert refused.returncode == 1
+    assert "shop_productstock belongs to hotrow_owner: run this as that role" in refused.stderr
+
+
+def test_project_without_a_model_that_counts_stock_gets_no_guess(oldshop: OldShop) -> None:
+    refused = oldshop.manage(
+        "adopt_stock", "--propose", "--map", str(oldshop.map), check=False, settings="settings_without_stock"
+    )
+    assert refused.returncode == 1
+    assert "those that might are: none. Write the map by hand" in refused.stderr
+    assert not oldshop.map.exists()

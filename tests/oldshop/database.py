@@ -34,14 +34,23 @@ class OldShop:
         }
         self.connection = psycopg.connect(conninfo, autocommit=True)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-W", "error", "-m", "django", *arguments, "--settings=tests.oldshop.settings"]
-        return subprocess.Popen(
+    @contextmanager
+    def running(self, *arguments: str, settings: str = "settings") -> Iterator[subprocess.Popen[str]]:
+        """A management command that is under way; it is killed at the end of the block if it still is."""
+        command = [sys.executable, "-W", "error", "-m", "django", *arguments, f"--settings=tests.oldshop.{settings}"]
+        with subprocess.Popen(
             command, env=self.env, cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
 
-    def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        with self.start(*arguments) as process:
+    def manage(
+        self, *arguments: str, check: bool = True, settings: str = "settings"
+    ) -> subprocess.CompletedProcess[str]:
+        with self.running(*arguments, settings=settings) as process:
             out, err = process.communicate(timeout=90)
         assert process.returncode == 0 or not check, out + err
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
