@@ -54,7 +54,7 @@ class Adopted:
             sql.SQL(
                 "WITH batch AS (SELECT {id} FROM {table} WHERE {id} > %s AND {behind} ORDER BY {id} LIMIT {rows}"
                 " FOR NO KEY UPDATE {wait}),"
-                " done AS (UPDATE {table} AS c SET hotrow_bucket = c.hotrow_bucket FROM batch WHERE c.{id} = batch.{id}"
+                " done AS (UPDATE {table} AS c SET hotrow_sold = c.hotrow_sold FROM batch WHERE c.{id} = batch.{id}"
                 " RETURNING c.{id}) SELECT max({id}), count(*) FROM done"
             )
             .format(

@@ -157,7 +157,8 @@ BEGIN
     NEW.hotrow_available := v_free;
     RETURN NEW;
 END
-$function$"""
+$function$;
+REVOKE ALL ON FUNCTION {function}() FROM PUBLIC"""
 
 _TELL = """\
 CREATE OR REPLACE FUNCTION {function}()
@@ -173,4 +174,5 @@ BEGIN
     VALUES (NEW.{id}, 'adjust', NEW.hotrow_available, 0, 0, 1, NEW.hotrow_updated_at);
     RETURN NULL;
 END
-$function$"""
+$function$;
+REVOKE ALL ON FUNCTION {function}() FROM PUBLIC"""

@@ -57,6 +57,9 @@ def test_old_code_and_functions_sell_the_same_units_once(oldshop_anywhere: OldSh
                     connection.execute("SELECT release_reservation_v1(1, %s)", [row[1]])
 
     with adopted.buyers(HOT) as told:
+        while adopted.row()[1] == 0:
+            # The old code has begun to sell.
+            time.sleep(0.01)
         threads = [threading.Thread(target=buy, args=(number,)) for number in range(3)]
         for thread in threads:
             thread.start()
