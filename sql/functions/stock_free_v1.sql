@@ -41,7 +41,7 @@ BEGIN
                CASE WHEN count(*) = 1 THEN min(r.id) END AS reservation_id
           FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
          WHERE r.id = ANY (p_reservation_ids)
-         GROUP BY s.id
+         GROUP BY s.id, s.product_id
          ORDER BY s.id
     LOOP
         PERFORM stock_change_v1(v_stock.id, p_kind, v_stock.reservation_id, v_stock.units, -v_stock.held, 0);

@@ -46,7 +46,7 @@ BEGIN
         SELECT s.id, s.product_id, s.warehouse_id, sum(r.quantity)::bigint AS units
           FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
          WHERE r.order_id = p_order_id AND r.status = 'expired' AND (p_lines IS NULL OR r.line = ANY (p_lines))
-         GROUP BY s.id ORDER BY s.id
+         GROUP BY s.id, s.product_id, s.warehouse_id ORDER BY s.id
     LOOP
         -- What the line's own bucket lacks, the others of its warehouse may have.
         FOR v_other IN

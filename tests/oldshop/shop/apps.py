@@ -1,0 +1,8 @@
+"""The Django application ``shop``."""
+
+from django.apps import AppConfig
+
+
+class ShopConfig(AppConfig):
+    name = "tests.oldshop.shop"
+    label = "shop"
