@@ -5,23 +5,30 @@ from collections.abc import Callable
 from django.db import ProgrammingError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from service.adopt import backfill, facts, locks
+from service.adopt import backfill, facts
 from service.adopt.errors import AdoptionError
 from service.adopt.inspection import RECORD, Adopted
 from service.adopt.mapping import Map, parse, render
 from service.adopt.objects import Item
 from service.adopt.plan import Mode, Step, steps
+from service.db import locks
+from service.db.preflight import refuse_pooler
+from service.db.sessions import turn, without_timeouts
 
 Report = Callable[[str], None]
+DOING = "adopt_stock"
 
 
 def apply(connection: BaseDatabaseWrapper, adopted: Adopted, report: Report) -> None:
     """Do what is missing, step by step.
 
     Raises:
-        AdoptionError: Another map was begun with, a lock was not to be had, or a function was changed.
+        AdoptionError: Another map was begun with, or a function was changed.
+        WronglyUsed: A pooler stands between.
+        LockNotObtained: Others held the project's table through all tries.
     """
-    with locks.alone(connection):
+    refuse_pooler(connection, DOING)
+    with turn(connection, DOING):
         begun = recorded(connection)
         if begun is not None and begun != adopted.mapping:
             raise AdoptionError(
@@ -64,14 +71,20 @@ def recorded(connection: BaseDatabaseWrapper) -> Map | None:
 
 
 def _run(connection: BaseDatabaseWrapper, adopted: Adopted, step: Step, items: list[Item], report: Report) -> None:
-    statements = [statement for item in items for statement in item.statements]
+
+    def work() -> None:
+        with connection.cursor() as cursor:
+            for item in items:
+                for statement in item.statements:
+                    cursor.execute(statement)
+
     match step.mode:
         case Mode.TRANSACTION:
-            locks.execute(connection, statements, adopted.counter.name)
+            locks.run(connection, work, doing=f"{DOING}, {step.name}")
         case Mode.BATCHES:
             backfill.run(connection, adopted, lambda rows: report(f"{step.name}: {rows:,} rows"))
         case Mode.CONCURRENTLY:
-            with connection.cursor() as cursor:
+            with without_timeouts(connection), connection.cursor() as cursor:
                 for item in items:
                     # An invalid remainder of a build that was stopped costs writes and serves no read.
                     cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS public.{item.name}")

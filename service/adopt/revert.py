@@ -4,10 +4,13 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
-from service.adopt import facts, kit, locks, naming, translation
-from service.adopt.apply import Report
+from service.adopt import facts, kit, naming, translation
+from service.adopt.apply import DOING, Report
 from service.adopt.errors import AdoptionError
 from service.adopt.inspection import RECORD, Adopted
+from service.db import locks
+from service.db.preflight import refuse_pooler
+from service.db.sessions import turn
 
 # Holds that are given back in one transaction, before the one that blocks writers.
 RELEASED_AT_ONCE = 500
@@ -26,15 +29,18 @@ def revert(connection: BaseDatabaseWrapper, adopted: Adopted, report: Report, *,
         The schema that keeps the kit's tables and their rows.
 
     Raises:
-        AdoptionError: Holds of the kit are open, or the table was not to be had.
+        AdoptionError: Holds of the kit are open.
+        WronglyUsed: A pooler stands between.
+        LockNotObtained: Others held the project's table through all tries.
     """
-    with locks.alone(connection):
+    refuse_pooler(connection, DOING)
+    with turn(connection, DOING):
         if facts.kind(connection, "product_stock") is not None:
             _end_holds(connection, report, release_holds=release_holds)
         archive = facts.value(
             connection, "SELECT 'hotrow_reverted_' || to_char(clock_timestamp(), 'YYYYMMDD_HH24MISS')"
         )
-        locks.attempt(connection, lambda: _undo(connection, adopted, archive), adopted.counter.name)
+        locks.run(connection, lambda: _undo(connection, adopted, archive), doing=f"{DOING} --revert")
     return str(archive)
 
 
