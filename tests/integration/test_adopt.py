@@ -37,6 +37,15 @@ def test_functions_move_the_projects_columns(adopted: OldShop) -> None:
     assert adopted.breaches() == []
 
 
+def test_call_that_frees_the_counter_early_moves_them_too(adopted: OldShop) -> None:
+    ((outcome, *_),) = adopted.run(
+        "CALL reserve_and_commit_v1(%s, 1, 'early', ARRAY[%s::bigint], '{2}', 900)", uuid.uuid4(), HOT
+    )
+    assert outcome == "reserved"
+    assert adopted.row() == (HOT_UNITS, 2, 8)
+    assert adopted.breaches() == []
+
+
 def test_project_moves_the_free_units_and_the_ledger_tells(adopted: OldShop) -> None:
     adopted.run("UPDATE shop_productstock SET total_stock = total_stock + 5 WHERE id = %s", HOT)
     adopted.run("UPDATE shop_productstock SET reserved_stock = reserved_stock + 2 WHERE id = %s", HOT)

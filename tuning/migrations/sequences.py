@@ -47,7 +47,8 @@ def safe_sequence(action: Action | None, effect: Effect) -> str:
             return _steps(
                 f"release 1: no code names {what}; the model loses it with"
                 " migrations.SeparateDatabaseAndState(state_operations=[...])",
-                f"release 2, when no process of the old release is left: drop {what}",
+                f"release 2, when no process of the old release is left, {_ATOMIC}WithLockTimeout([...]) around what drops"
+                f" {what}",
             )
         case Kind.WRITE if action.table is not None and effect is Effect.WRITE:
             return _batched(action)
@@ -112,7 +113,7 @@ def _constraint(action: Action) -> str:
         return _steps(
             _file(f"indexes/{name}.sql", f"CREATE UNIQUE INDEX CONCURRENTLY {quoted(name)} ON {table} {columns};"),
             f'{_ATOMIC}CreateIndexFromFile("indexes/{name}.sql")',
-            f"the next migration: ALTER TABLE {table} ADD CONSTRAINT {name} {word} USING INDEX {name}{deferrable}",
+            _briefly(f"ALTER TABLE {table} ADD CONSTRAINT {name} {word} USING INDEX {name}{deferrable}"),
         )
     if action.constraint not in ("FOREIGN", "CHECK"):
         return ""
@@ -192,7 +193,7 @@ def _column(action: Action) -> str:
             f"add {column} {kind} without the constraint",
             _file(f"indexes/{name}.sql", text),
             f'{_ATOMIC}CreateIndexFromFile("indexes/{name}.sql")',
-            f"the next migration: ALTER TABLE {table} ADD CONSTRAINT {name} {word} USING INDEX {name}",
+            _briefly(f"ALTER TABLE {table} ADD CONSTRAINT {name} {word} USING INDEX {name}"),
         )
     file, operation = _filled(table, column)
     return _steps(
@@ -208,6 +209,11 @@ def _type(action: Action) -> str:
     reader = Reader(action.tail)
     reader.until(*_BEHIND_TYPE)
     return text_of(action, reader.tokens[: reader.at])
+
+
+def _briefly(statement: str) -> str:
+    """A statement that needs a strong lock for a moment."""
+    return f"{_ATOMIC}WithLockTimeout([migrations.RunSQL({statement!r})])"
 
 
 def _shifted(steps: str) -> str:
