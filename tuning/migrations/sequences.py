@@ -47,8 +47,8 @@ def safe_sequence(action: Action | None, effect: Effect) -> str:
             return _steps(
                 f"release 1: no code names {what}; the model loses it with"
                 " migrations.SeparateDatabaseAndState(state_operations=[...])",
-                f"release 2, when no process of the old release is left, {_ATOMIC}WithLockTimeout([...]) around what drops"
-                f" {what}",
+                f"release 2, when no process of the old release is left: {_ATOMIC}WithLockTimeout([...]) around"
+                f" what drops {what}",
             )
         case Kind.WRITE if action.table is not None and effect is Effect.WRITE:
             return _batched(action)
