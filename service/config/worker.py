@@ -5,10 +5,12 @@ message that is lost costs a second, one that comes twice nothing, and there are
 """
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
+from django.db import close_old_connections
 
-from service.config.environment import environment
+from service.config.environment import ConnectionMode, environment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "service.config.settings")
 # They would import every URL of the API; the web process and `manage check` do that.
@@ -29,6 +31,11 @@ BROKER_TIMEOUT_S = 5
 _broker = environment().broker_url
 if _broker is None:
     raise SystemExit("The worker and beat need HOTROW_BROKER_URL, such as redis://127.0.0.1:6379/1")
+if environment().connection_mode is ConnectionMode.POOL:
+    raise SystemExit(
+        "A process of the worker has one task at a time, and no use for a pool: "
+        "set HOTROW_CONNECTION_MODE=persistent and HOTROW_WORKER_CLASS=sync"
+    )
 
 app = Celery("hotrow", broker=_broker.get_secret_value())
 app.conf.update(
@@ -62,4 +69,12 @@ app.conf.update(
     }
     | {"stock.purge": {"task": "stock.purge", "schedule": PURGE_INTERVAL_S, "options": {"expires": PURGE_INTERVAL_S}}},
 )
+# Celery closes the connection before and after each task, unless it is told to keep it for so many.
+app.conf["CELERY_DB_REUSE_MAX"] = 2**31
 app.autodiscover_tasks()
+
+
+@signals.task_prerun.connect  # type: ignore[untyped-decorator]  # Celery has no types
+def _renew_connections(**_: Any) -> None:
+    """Do before a task what Django does before a request: drop what is old, and look again whether the rest lives."""
+    close_old_connections()
