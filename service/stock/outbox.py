@@ -21,8 +21,11 @@ logger = logging.getLogger(__name__)
 BATCH = 100
 # An event that the broker lost is late by this much; a consumer that is behind by more sees some twice.
 LEASE_S = 60
-# With the doubling lease that is 7 hours of silence; of failures, 20 minutes.
+# With the doubling lease that is 5 hours of silence; of failures, a quarter of an hour at the most.
 MAX_ATTEMPTS = 10
+# What consumers do in far less than a lease: were more on its way, some would come twice for being late,
+# and a day without consumers would fill the broker's memory.
+MAX_UNDER_WAY = 1_000
 # A week to find out what a consumer did.
 KEEP_S = 7 * 24 * 3600
 PURGE_BATCH = 1_000
@@ -59,13 +62,14 @@ class DeadLetter:
 
 
 def relay(send: Callable[[Event], None]) -> int:
-    """Hand every event that is due to the broker; return how many it has.
+    """Hand the events that are due to the broker, as many as consumers keep up with; return how many it has.
 
     Args:
         send: Returns when the broker has the event, and raises :exc:`BrokerAway` when it does not take it.
     """
     count = 0
-    while taken := _take():
+    room = MAX_UNDER_WAY - _under_way()
+    while room > count and (taken := _take(min(BATCH, room - count))):
         sent: list[int] = []
         try:
             for event in taken:
@@ -77,8 +81,6 @@ def relay(send: Callable[[Event], None]) -> int:
             return count + _settle(sent, "published")
         _settle(sent, "published")
         count += len(sent)
-        if len(taken) < BATCH:
-            break
     return count
 
 
@@ -117,12 +119,25 @@ def purge() -> int:
             return removed
 
 
-def _take() -> list[Event]:
+_UNDER_WAY = (
+    "SELECT count(*) FROM (SELECT FROM stock_outbox WHERE delivered_at IS NULL AND dead_at IS NULL"
+    " AND next_attempt_at > clock_timestamp() AND last_error IS NULL LIMIT %s) AS o"
+)
+"""Events that were handed on and not delivered yet; those that failed wait their pause, and hinder nobody."""
+
+
+def _under_way() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_UNDER_WAY, [MAX_UNDER_WAY])
+        return int(cursor.fetchone()[0])
+
+
+def _take(limit: int) -> list[Event]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT event_id, event, order_id::text, product_id, to_json(payload), created_at::text"
             " FROM outbox_take_v1(%s, %s, %s)",
-            [BATCH, LEASE_S, MAX_ATTEMPTS],
+            [limit, LEASE_S, MAX_ATTEMPTS],
         )
         return [Event(*row) for row in cursor.fetchall()]
 

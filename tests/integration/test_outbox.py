@@ -9,6 +9,7 @@ import pytest
 
 from tests import commands
 from tests.integration.shop import Shop, call
+from tuning.stack.ports import free_port
 from tuning.stack.stack import Stack
 
 TAKE = "SELECT event_id FROM outbox_take_v1(%s, %s, %s)"
@@ -174,6 +175,21 @@ def test_relay_keeps_what_the_broker_did_not_take(shop: Shop) -> None:
 
 
 @pytest.mark.usefixtures("django_service")
+def test_relay_hands_on_no_more_than_consumers_keep_up_with(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    from service.stock import outbox
+
+    monkeypatch.setattr(outbox, "MAX_UNDER_WAY", 3)
+    events = [confirmed(shop) for _ in range(5)]
+    sent: list[int] = []
+    assert [outbox.relay(lambda event: sent.append(event.event_id)) for _ in range(2)] == [3, 0]
+    assert shop.ask("outbox_settle_v1", events[:1], "delivered") == 1
+    # One that failed waits its pause, and makes room.
+    assert shop.ask("outbox_settle_v1", events[1:2], "failed", "mail: 550") == 1
+    assert outbox.relay(lambda event: sent.append(event.event_id)) == 2
+    assert sent == events
+
+
+@pytest.mark.usefixtures("django_service")
 def test_relay_hands_on_what_the_event_tells(shop: Shop, event: int) -> None:
     from service.stock import outbox
 
@@ -196,3 +212,12 @@ def test_outbox_command_lists_dead_letters_and_sends_them_again(stack: Stack, sh
     assert "1 of the ids are no dead letters" in wrong.stderr
     assert take(shop.connection) == [event]
     assert commands.run(stack, "outbox", "--retry").stdout == "0 dead letters are sent again.\n"
+
+
+def test_event_waits_for_a_broker_that_is_away(stack: Stack, shop: Shop, event: int) -> None:
+    nowhere = {"BROKER_URL": f"redis://127.0.0.1:{free_port()}/1", "CONNECTION_MODE": "per_request"}
+    code = "import service.config.worker; from service.stock.tasks import relay; print('sent', relay())"
+    done = commands.run(stack, "shell", "-c", code, settings=nowhere)
+    assert "sent 0" in done.stdout, done.stderr
+    assert "the broker is away" in done.stderr
+    assert column(shop, event, "attempts = 0 AND last_error LIKE '%%Connection refused%%'")
