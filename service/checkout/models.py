@@ -26,7 +26,8 @@ class Checkout(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
     )
     lines = ArrayField(models.SmallIntegerField(), help_text="The lines of the order that the amount pays for.")
-    amount = models.DecimalField(max_digits=14, decimal_places=2)
+    # The dearest product, as often as 100 lines can hold it, still fits.
+    amount = models.DecimalField(max_digits=20, decimal_places=2)
     step = models.CharField(max_length=12, choices=Step.choices)
     payment_ref = models.CharField(max_length=255, null=True, help_text="The provider's name for the authorisation.")
     reason = models.CharField(max_length=20, null=True, help_text="Why it was not confirmed.")

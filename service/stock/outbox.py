@@ -30,6 +30,12 @@ MAX_UNDER_WAY = 1_000
 KEEP_S = 7 * 24 * 3600
 PURGE_BATCH = 1_000
 
+_UNDER_WAY = (
+    "SELECT count(*) FROM (SELECT FROM stock_outbox WHERE delivered_at IS NULL AND dead_at IS NULL"
+    " AND next_attempt_at > clock_timestamp() AND last_error IS NULL LIMIT %s) AS o"
+)
+"""Events that were handed on and not delivered yet; those that failed wait their pause, and hinder nobody."""
+
 
 class BrokerAway(Exception):
     """The broker took nothing."""
@@ -117,13 +123,6 @@ def purge() -> int:
         removed += count
         if count < PURGE_BATCH:
             return removed
-
-
-_UNDER_WAY = (
-    "SELECT count(*) FROM (SELECT FROM stock_outbox WHERE delivered_at IS NULL AND dead_at IS NULL"
-    " AND next_attempt_at > clock_timestamp() AND last_error IS NULL LIMIT %s) AS o"
-)
-"""Events that were handed on and not delivered yet; those that failed wait their pause, and hinder nobody."""
 
 
 def _under_way() -> int:

@@ -193,6 +193,20 @@ def test_killed_when_the_order_is_confirmed(rig: Rig, order: Order) -> None:
     assert_paid_once(rig, order)
 
 
+def test_two_workers_on_one_order_pay_once(rig: Rig, order: Order) -> None:
+    rig.provider.faults(HOLD_AUTHORISED)
+    order.start()
+    rig.provider.await_held()
+    # The lease of the first is over while it still waits: the worker's other process takes the order.
+    order.make_due()
+    assert order.await_final() == "confirmed"
+    assert rig.provider.state()["held"] == 1
+    rig.provider.faults()
+    eventually(lambda: rig.provider.state()["held"] == 0, "the first has its answer too")
+    assert_paid_once(rig, order)
+    assert order.step() == "confirmed"
+
+
 def test_killed_before_a_declined_order_is_released(
     stack: Stack, rig: Rig, order: Order, kill_in_statement: Callable[[str], None]
 ) -> None:

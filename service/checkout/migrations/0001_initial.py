@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                         size=None,
                     ),
                 ),
-                ("amount", models.DecimalField(decimal_places=2, max_digits=14)),
+                ("amount", models.DecimalField(decimal_places=2, max_digits=20)),
                 (
                     "step",
                     models.CharField(
