@@ -84,7 +84,8 @@ def relay(send: Callable[[Event], None]) -> int:
         except BrokerAway as error:
             logger.warning("the broker is away: %s", error)
             _settle([each.event_id for each in taken if each.event_id not in sent], "returned", str(error))
-            return count + _settle(sent, "published")
+            _settle(sent, "published")
+            return count + len(sent)
         _settle(sent, "published")
         count += len(sent)
     return count

@@ -46,8 +46,9 @@ BEGIN
            delivered_at = CASE WHEN p_outcome = 'delivered' THEN v_now END,
            dead_at = CASE WHEN p_outcome = 'failed' AND o.attempts >= p_max_attempts THEN v_now END,
            attempts = CASE WHEN p_outcome = 'returned' THEN greatest(o.attempts - 1, 0) ELSE o.attempts END,
+           -- Without an error it counts among those that consumers are busy with (service/stock/outbox.py).
            last_error = CASE WHEN p_outcome IN ('failed', 'returned') THEN left(p_error, c_error_chars)
-                             ELSE o.last_error END,
+                             WHEN p_outcome = 'delivered' THEN o.last_error END,
            -- Half of a pause is chance, so that what failed together does not come back together.
            next_attempt_at = CASE p_outcome
                WHEN 'failed' THEN v_now + make_interval(secs =>

@@ -172,6 +172,7 @@ def test_relay_keeps_what_the_broker_did_not_take(shop: Shop) -> None:
         make_due(shop, each)
     assert outbox.relay(lambda event: sent.append(event.event_id)) == 2
     assert sent == events
+    assert column(shop, events[2], "published_at IS NOT NULL AND attempts = 1 AND last_error IS NULL")
 
 
 @pytest.mark.usefixtures("django_service")
