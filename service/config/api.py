@@ -13,6 +13,7 @@ from service.accounts.api import BearerToken, bearer
 from service.accounts.api import router as accounts
 from service.accounts.hashing import TooManyLogins
 from service.catalog.api import router as catalog
+from service.checkout.api import router as checkout
 from service.db.sqlstates import is_transient, sqlstate
 from service.ops.problems import Problem, response
 from service.stock.api import availability, availability_of_many
@@ -32,6 +33,7 @@ api.add_router("/products", waitlist)
 api.add_router("/availability", availability_of_many)
 api.add_router("/reservations", reserve)
 api.add_router("/reservations", stock)
+api.add_router("/orders", checkout)
 
 
 def direct(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

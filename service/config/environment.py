@@ -95,6 +95,12 @@ class Environment(BaseSettings):
     payment_window_s: int = Field(default=1_800, ge=1, le=86_400)
     late_confirm: LateConfirm = LateConfirm.REFUSE
 
+    broker_url: SecretStr | None = None
+    """Where the worker and beat meet: a Redis database that evicts nothing. The API never asks it."""
+    payment_url: str | None = None
+    """The payment provider; without one there is no checkout."""
+    payment_timeout_s: float = Field(default=10.0, gt=0, le=60)
+
     bind: str = "127.0.0.1:8000"
     worker_class: WorkerClass = WorkerClass.GEVENT
     workers: int = Field(default=0, ge=0, le=64)

@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "service.accounts",
     "service.catalog",
     "service.stock",
+    "service.checkout",
 ]
 API_MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -102,5 +103,10 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     # Django writes a line for every 4xx; a refusal is an answer here, not an event.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        # Celery writes two lines for every task, and three are sent every second.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+    },
 }

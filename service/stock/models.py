@@ -218,7 +218,10 @@ class StockWaitlist(models.Model):
 
 
 class StockOutbox(models.Model):
-    """Events to publish, written in the transaction that they tell of."""
+    """Events to publish, written in the transaction that they tell of.
+
+    An event is on its way until it was delivered; with ``dead_at`` it is a dead letter.
+    """
 
     event = models.CharField(max_length=20)
     order_id = models.UUIDField(null=True)
@@ -227,7 +230,35 @@ class StockOutbox(models.Model):
     )
     payload = models.JSONField()
     created_at = models.DateTimeField(db_default=Now())
-    published_at = models.DateTimeField(null=True)
+    published_at = models.DateTimeField(null=True, help_text="When the broker had it; it may have lost it since.")
+    attempts = models.SmallIntegerField(default=0, db_default=0)
+    next_attempt_at = models.DateTimeField(db_default=Now())
+    delivered_at = models.DateTimeField(null=True, help_text="When its consumer had done its work.")
+    dead_at = models.DateTimeField(null=True, help_text="When it was given up; the command outbox sends it again.")
+    last_error = models.TextField(null=True)
 
     class Meta:
         db_table = "stock_outbox"
+
+
+class StockNotification(models.Model):
+    """What a buyer, or the shop where there is no buyer, is told of an event; one row for each event."""
+
+    event_id = models.BigIntegerField(primary_key=True)
+    event = models.CharField(max_length=20)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        null=True,
+        db_index=False,
+        db_constraint=False,
+    )
+    order_id = models.UUIDField(null=True)
+    product = models.ForeignKey(
+        Product, on_delete=models.DO_NOTHING, related_name="+", null=True, db_index=False, db_constraint=False
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "stock_notification"

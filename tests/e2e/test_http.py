@@ -161,6 +161,7 @@ def test_health_and_openapi_need_no_token(stack: Stack) -> None:
         "/api/products/{product_id}/availability",
         "/api/products/{product_id}/waitlist",
         "/api/availability",
+        "/api/orders/{order_id}/checkout",
         "/api/reservations",
         "/api/reservations/{order_id}",
         *(f"/api/reservations/{{order_id}}/{verb}" for verb in ("payment", "extend", "confirm", "release")),

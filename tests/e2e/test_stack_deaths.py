@@ -14,9 +14,9 @@ pytest_plugins = ["tests.e2e.instances"]
 ENDED_WITHIN_S = 10
 
 
-@pytest.mark.parametrize("part", ["primary", "replica", "pgbouncer", "redis", "web"])
+@pytest.mark.parametrize("part", ["primary", "replica", "pgbouncer", "redis", "web", "worker"])
 def test_stack_ends_and_names_the_part_that_was_killed(kept: Hotrow, part: str) -> None:
-    kept.up()
+    kept.up("--profile", "shop" if part == "worker" else "kit")
     supervisor = kept.record()["pid"]
     started = descendants(supervisor)
     os.kill(kept.pid(part), signal.SIGKILL)

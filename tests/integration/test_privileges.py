@@ -18,6 +18,8 @@ STOCK_TABLES = [
     "stock_user_total",
     "stock_waitlist",
     "stock_outbox",
+    "stock_notification",
+    "checkout",
 ]
 Attempt = Callable[[str], str]
 
@@ -42,7 +44,8 @@ WRITES = ["INSERT INTO {} DEFAULT VALUES", "UPDATE {} SET {column} = NULL", "DEL
 @pytest.mark.parametrize("table", STOCK_TABLES)
 def test_stock_is_read_and_never_written(stack: Stack, kind: str, table: str) -> None:
     assert as_role(stack, kind, f"SELECT * FROM {table} LIMIT 1") == "done"
-    column = {"stock_payment": "order_id", "stock_user_total": "units"}.get(table, "id")
+    others = {"stock_payment": "order_id", "stock_user_total": "units", "stock_notification": "event"}
+    column = {**others, "checkout": "amount"}.get(table, "id")
     for write in WRITES:
         assert as_role(stack, kind, write.format(table, column=column)) == DENIED, write
 
@@ -75,6 +78,9 @@ def test_other_tables_are_open_as_far_as_the_kind_needs(stack: Stack, kind: str,
     ("kind", "function", "told"),
     [
         ("app", "restock_v1('k', 1, 'MAIN', 1)", "done"),
+        ("app", "outbox_take_v1()", "done"),
+        ("app", "checkout_take_v1()", "done"),
+        ("readonly", "outbox_take_v1()", DENIED),
         ("app", "stock_change_v1(1, 'restock', NULL, 1, 0, 0)", DENIED),
         ("app", "set_stock_mode_v1(1, 'counter', 1)", DENIED),
         ("app", "repair_stock_v1()", DENIED),

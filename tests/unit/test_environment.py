@@ -1,5 +1,9 @@
 """The service's settings: what is read, and what stops the start."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from service.config.environment import environment
@@ -74,3 +78,19 @@ def test_mode_decides_age_and_pool(
     assert (entry["CONN_MAX_AGE"], "pool" in entry["OPTIONS"]) == (max_age, has_pool)
     assert entry["DISABLE_SERVER_SIDE_CURSORS"]
     assert (entry["NAME"], entry["USER"], entry["HOST"]) == ("d", "u", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"HOTROW_CONNECTION_MODE": "per_request"}, "need HOTROW_BROKER_URL"),
+        ({"HOTROW_BROKER_URL": "redis://127.0.0.1:1/1"}, "set HOTROW_CONNECTION_MODE=persistent"),
+    ],
+)
+def test_worker_refuses_settings_that_it_cannot_work_with(settings: dict[str, str], says: str) -> None:
+    env = {"PATH": os.environ["PATH"], **GOOD, **settings}
+    command = [sys.executable, "-c", "import service.config.worker"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""Redis as a cache: nothing is kept on disk."""
+"""Redis as a cache and as the broker of tasks: nothing is kept on disk."""
 
 import socket
 from pathlib import Path
@@ -26,7 +26,8 @@ def start(program: Program, directory: Path, log: Path, account: Account, *, por
         f"requirepass {password}",
         f"dir {directory}",
         f"maxmemory {MAX_MEMORY}",
-        "maxmemory-policy allkeys-lru",
+        # What has no time to live is a queue or its bindings, and they are not to be forgotten for a cache.
+        "maxmemory-policy volatile-lru",
         'save ""',
         "appendonly no",
     ]

@@ -12,7 +12,7 @@ from types import TracebackType
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from tuning.stack import binaries, pgbouncer, postgres, redis, web
+from tuning.stack import binaries, pgbouncer, postgres, redis, web, worker
 from tuning.stack.accounts import server_account
 from tuning.stack.children import PROBE_INTERVAL_S, Child, undisturbed
 from tuning.stack.errors import PartDied, StackError
@@ -29,7 +29,8 @@ MAX_CLIENT_CONN = 1000
 # The kernel closes the sockets of a killed process this long before its parent can see the end.
 DEATH_NOTICE_S = 0.5
 
-PART_NAMES = ("primary", "replica", "pgbouncer", "redis", "web")
+PART_NAMES = ("primary", "replica", "pgbouncer", "redis", "web", "payments")
+"""The parts that listen on a port."""
 Report = Callable[[str], None]
 # Who a person is when following the address that `hotrow status` shows.
 _SHOWN_ROLES = {
@@ -69,6 +70,9 @@ class Stack:
         self._binaries = binaries.postgres(postgres_bin, self._account)
         self._pgbouncer = self._optional("pgbouncer", profile.has_pgbouncer, "the service uses its own pool alone")
         self._redis = self._optional("redis-server", profile.has_redis, "each worker caches in its own memory")
+        self._has_worker = profile.has_worker and self._redis is not None
+        if profile.has_worker and not self._has_worker:
+            self.notes.append("without Redis there is no worker: `python -m service.manage sweep` ends due holds")
         wanted = ports or {}
         if unknown := set(wanted) - set(PART_NAMES):
             raise StackError(f"there is no part {unknown.pop()}: --port takes one of {', '.join(PART_NAMES)}")
@@ -167,8 +171,11 @@ class Stack:
         }
         if self._redis is not None:
             env["REDIS_URL"] = f"redis://:{self._secrets.redis}@{HOST}:{self._ports['redis']}/0"
+            env["BROKER_URL"] = f"redis://:{self._secrets.redis}@{HOST}:{self._ports['redis']}/1"
         elif env.get("CACHE") == "redis":
             env["CACHE"] = "memory"
+        if self._has_worker:
+            env["PAYMENT_URL"] = f"http://{HOST}:{self._ports['payments']}"
         return env
 
     def manage(self, *arguments: str) -> None:
@@ -204,6 +211,8 @@ class Stack:
         self._start_pgbouncer()
         self._start_redis()
         self._migrate()
+        if self._has_worker:
+            self._start_worker()
         if self.profile.has_web:
             self._start_web()
         self._write_pgpass()
@@ -282,6 +291,16 @@ class Stack:
         self._report("starting the service")
         child = web.start(self.paths.log("web"), self._ports["web"], self.service_env())
         self._add(child, self.url, f"gunicorn {package_version('gunicorn')}")
+
+    def _start_worker(self) -> None:
+        self._report("starting the worker, beat and a payment provider")
+        port, version = self._ports["payments"], f"celery {package_version('celery')}"
+        provider = worker.start_provider(self.paths.log("payments"), port)
+        self._add(provider, f"http://{HOST}:{port}", "")
+        broker = f"redis://{HOST}:{self._ports['redis']}/1"
+        for start in (worker.start_worker, worker.start_beat):
+            child = start(self.paths, self.service_env())
+            self._add(child, broker, version)
 
     def _optional(self, name: str, is_wanted: bool, instead: str) -> binaries.Program | None:
         program = binaries.find(name) if is_wanted else None

@@ -16,7 +16,7 @@ def manage(arguments: list[str], env: Mapping[str, str]) -> None:
     Raises:
         StackError: It failed; the message holds the end of its output.
     """
-    run([sys.executable, "-m", "service.manage", *arguments], doing=" ".join(arguments), env=_environment(env))
+    run([sys.executable, "-m", "service.manage", *arguments], doing=" ".join(arguments), env=environment(env))
 
 
 def start(log: Path, port: int, env: Mapping[str, str]) -> Child:
@@ -29,7 +29,7 @@ def start(log: Path, port: int, env: Mapping[str, str]) -> Child:
         "web",
         [sys.executable, "-m", "gunicorn", "-c", "python:service.config.gunicorn", "service.config.wsgi"],
         log=log,
-        env=_environment({**env, "BIND": f"{HOST}:{port}"}),
+        env=environment({**env, "BIND": f"{HOST}:{port}"}),
     )
     try:
         child.wait_until(lambda: answers(port, "/readyz"))
@@ -39,7 +39,7 @@ def start(log: Path, port: int, env: Mapping[str, str]) -> Child:
     return child
 
 
-def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """The caller's environment with exactly these service settings."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("HOTROW_", "PG", "DJANGO_"))}
     return kept | {f"HOTROW_{name}": value for name, value in settings.items()}
