@@ -6,7 +6,7 @@ from service.config.environment import environment
 
 GOOD = {
     "HOTROW_SECRET_KEY": "s",
-    "HOTROW_JWT_KEY": "k" * 32,
+    "HOTROW_JWT_KEYS": "new:" + "k" * 32,
     "HOTROW_DATABASE_URL": "postgresql://u:p@127.0.0.1/d",
 }
 
@@ -39,7 +39,7 @@ def test_environment_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"HOTROW_JWT_KEY": "k" * 31}, "HOTROW_JWT_KEY has fewer than 32 bytes"),
+        ({"HOTROW_JWT_KEYS": "new:" + "k" * 31}, "HOTROW_JWT_KEYS: .*key new has fewer than 32 bytes"),
         ({"HOTROW_CONNECTION_MODE": "persistent"}, "persistent leaks connections under gevent"),
         ({"HOTROW_CACHE": "redis"}, "needs HOTROW_REDIS_URL"),
         ({"HOTROW_STRATEGY": "hopeful"}, "HOTROW_STRATEGY: Input should be"),

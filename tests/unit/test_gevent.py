@@ -25,7 +25,8 @@ def test_psycopg_blocks_the_hub_when_it_is_imported_before_the_patch() -> None:
 def test_gunicorn_configuration_imports_neither_django_nor_psycopg() -> None:
     code = (
         "import os, sys\n"
-        "os.environ |= {'HOTROW_SECRET_KEY': 'x', 'HOTROW_JWT_KEY': 'x' * 32, 'HOTROW_DATABASE_URL': 'dbname=x'}\n"
+        "os.environ |= {'HOTROW_SECRET_KEY': 'x', 'HOTROW_JWT_KEYS': 'k:' + 'x' * 32}\n"
+        "os.environ['HOTROW_DATABASE_URL'] = 'dbname=x'\n"
         "import service.config.gunicorn\n"
         "print(sorted({'django', 'psycopg', 'psycopg_pool'} & set(sys.modules)))"
     )
@@ -36,7 +37,7 @@ def test_password_hash_leaves_the_hub_free() -> None:
     code = """
 import os
 from gevent import monkey; monkey.patch_all()
-os.environ |= {'HOTROW_SECRET_KEY': 'x', 'HOTROW_JWT_KEY': 'x' * 32, 'HOTROW_DATABASE_URL': 'dbname=x',
+os.environ |= {'HOTROW_SECRET_KEY': 'x', 'HOTROW_JWT_KEYS': 'k:' + 'x' * 32, 'HOTROW_DATABASE_URL': 'dbname=x',
                'DJANGO_SETTINGS_MODULE': 'service.config.settings'}
 import django; django.setup()
 import gevent, time
