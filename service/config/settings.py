@@ -47,6 +47,8 @@ PASSWORD_HASHERS = (
     [_ARGON2ID_HASHER, _DJANGO_HASHER] if env.hasher is Hasher.ARGON2ID else [_DJANGO_HASHER, _ARGON2ID_HASHER]
 )
 
+AUTHENTICATION_BACKENDS = ["service.accounts.backends.LimitedBackend"]
+
 # What follows, to the cache, is the admin's alone: the API keeps no session and takes no cookie.
 TEMPLATES = admin.TEMPLATES
 STATIC_URL = "/static/"

@@ -27,6 +27,10 @@ POOL_SIZE = 8
 LANE_POOL_SIZE = 2
 
 
+# The load logs in all its users from one address, and some of them at the same time.
+NO_LOGIN_LIMITS = {"LOGINS_PER_ADDRESS": "0", "LOGINS_PER_ACCOUNT": "0"}
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One configuration of the stack.
@@ -62,6 +66,7 @@ REPORT = Profile(
         "WORKERS": "3",
         "THREADS": "3",
         "MAX_REQUESTS": "1200",
+        **NO_LOGIN_LIMITS,
     },
     # Its strategy writes from Python.
     role="lab",
@@ -69,7 +74,7 @@ REPORT = Profile(
     has_redis=False,
     has_replica=False,
     # The migrations behind this one build the indexes that the report recommends.
-    migrate_to={"stock": "0003_functions"},
+    migrate_to={"accounts": "0003_session_functions", "stock": "0003_functions"},
 )
 
 KIT = Profile(
@@ -84,6 +89,7 @@ KIT = Profile(
         "CACHE": "redis",
         "WORKER_CLASS": "gevent",
         "WORKERS": str(os.cpu_count() or 1),
+        **NO_LOGIN_LIMITS,
     },
     # A waiter for the hot row gives up long before its client does; a lost client holds nothing.
     role_settings={
