@@ -63,7 +63,7 @@ def saturate(url: str, ask: Ask, *, callers: int, seconds: float) -> float:
         StackError: A request failed.
     """
     numbers, done = itertools.count(), list[float]()
-    failed: list[int] = []
+    failed: list[float] = []
     start = time.perf_counter()
 
     def call() -> None:
