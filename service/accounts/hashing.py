@@ -9,9 +9,7 @@ Checks are not cached: a cache of password checks is a list of passwords with a 
 password would still cost a slow one. What is cached is their outcome, the access token.
 """
 
-import contextlib
 import os
-import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -23,14 +21,6 @@ from django.contrib.auth.hashers import make_password, verify_password
 from service.accounts.models import User
 from service.config.environment import environment
 from service.db.pooled import give_back
-
-# At 22 ms a hash and one thread a core, a caller behind this queue waits about 3 s: then 503.
-MAX_WAITING_PER_THREAD = 128
-
-
-# Below all else: where cores are short, a login waits and a read does not. On two cores that others kept busy, the p99
-# of 200 reads/s beside 20 logins/s was 100 to 3,900 ms at the hub's own priority, and 30 to 200 ms at this one.
-NICENESS = 10
 
 
 class TooManyLogins(Exception):
@@ -47,7 +37,6 @@ class HashingPool:
         self._limit = threads + max_waiting
         # gevent's pool lets callers wait before its queue, so the queue's length says nothing.
         self._under_way = 0
-        self._yielding: set[int] = set()
 
     def apply(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run the function in a native thread and wait for it.
@@ -59,18 +48,9 @@ class HashingPool:
             raise TooManyLogins
         self._under_way += 1
         try:
-            return self._pool.apply(self._run, (function, args))
+            return self._pool.apply(function, args)
         finally:
             self._under_way -= 1
-
-    def _run(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """In a native thread, which Linux lets have a priority of its own."""
-        thread = threading.get_native_id()
-        if thread not in self._yielding:
-            self._yielding.add(thread)
-            with contextlib.suppress(OSError):  # the priority is a courtesy
-                os.setpriority(os.PRIO_PROCESS, thread, NICENESS)
-        return function(*args)
 
 
 def authenticate(username: str, password: str) -> User | None:
@@ -107,6 +87,5 @@ def _native_pool() -> HashingPool | None:
     """The pool of this worker; None where requests have threads of their own."""
     if not gevent.monkey.is_module_patched("socket"):
         return None
-    # A thread for each core over all workers: more of them only take turns.
-    threads = max(1, (os.cpu_count() or 1) // environment().worker_count)
-    return HashingPool(threads, threads * MAX_WAITING_PER_THREAD)
+    # At the priority of all else: ten steps below, reads that kept each core busy made a login take 25 s, not 3 to 7.
+    return HashingPool(os.cpu_count() or 1, environment().login_queue)

@@ -88,20 +88,3 @@ def outcomes(number):
 print(outcomes(10), outcomes(5), outcomes(6))
 """
     assert run(code) == "(5, True) (0, True) (1, True)"
-
-
-def test_hashing_threads_come_after_the_hub() -> None:
-    code = """
-from gevent import monkey; monkey.patch_all()
-import os
-os.environ |= {'HOTROW_SECRET_KEY': 'x', 'HOTROW_JWT_KEYS': 'k:' + 'x' * 32, 'HOTROW_DATABASE_URL': 'dbname=x',
-               'DJANGO_SETTINGS_MODULE': 'service.config.settings'}
-import django; django.setup()
-import threading
-from service.accounts.hashing import HashingPool, NICENESS
-own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-given = HashingPool(1, 1).apply(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
-# The control: the priority of the hub's own thread stays as it was.
-print(given == max(own, NICENESS), os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own)
-"""
-    assert run(code) == "True True"

@@ -85,6 +85,7 @@ KIT = Profile(
         # The scenario's users have no think time and wait as long as it takes. At 1,000 of them and 400
         # requests/s the queue alone is 2.5 s: the default of 2 s would refuse most.
         "POOL_TIMEOUT_S": "15",
+        "LOGIN_QUEUE": "1000",
         "HASHER": "argon2id",
         "CACHE": "redis",
         "WORKER_CLASS": "gevent",
