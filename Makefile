@@ -5,7 +5,7 @@ PEERS := .venv-peers
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # What the service's settings need to be imported by mypy's Django plugin; nothing is connected.
-LINT_ENV := HOTROW_SECRET_KEY=lint HOTROW_JWT_KEY=lint-lint-lint-lint-lint-lint-lint \
+LINT_ENV := HOTROW_SECRET_KEY=lint HOTROW_JWT_KEYS=lint:lint-lint-lint-lint-lint-lint-lint \
 	HOTROW_DATABASE_URL=postgresql://lint@127.0.0.1/lint HOTROW_CONNECTION_MODE=per_request
 
 # What must also pass where PgBouncer has one server, because no call keeps a session.

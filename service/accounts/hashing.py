@@ -2,7 +2,11 @@
 
 A password hash is tens of milliseconds of CPU in C with the GIL released. In a gevent worker it
 would stop every greenlet, so it runs in a small pool of native threads of its own; the hub's pool
-is shared with DNS. Database work stays outside: a connection belongs to its greenlet.
+is shared with DNS. Database work stays outside: a connection belongs to its greenlet, and goes back
+to its pool meanwhile, so that logins that wait for a hash take none from those who read.
+
+Checks are not cached: a cache of password checks is a list of passwords with a fast hash, and a wrong
+password would still cost a slow one. What is cached is their outcome, the access token.
 """
 
 import os
@@ -15,9 +19,8 @@ import gevent.threadpool
 from django.contrib.auth.hashers import make_password, verify_password
 
 from service.accounts.models import User
-
-# At 22 ms a hash and one thread a core, a caller behind this queue waits about 3 s: then 503.
-MAX_WAITING_PER_THREAD = 128
+from service.config.environment import environment
+from service.db.pooled import give_back
 
 
 class TooManyLogins(Exception):
@@ -26,15 +29,41 @@ class TooManyLogins(Exception):
     retry_after_s = 2
 
 
+class HashingPool:
+    """A bounded queue before native threads; for the greenlets of one hub."""
+
+    def __init__(self, threads: int, max_waiting: int) -> None:
+        self._pool = gevent.threadpool.ThreadPool(threads)
+        self._limit = threads + max_waiting
+        # gevent's pool lets callers wait before its queue, so the queue's length says nothing.
+        self._under_way = 0
+
+    def apply(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run the function in a native thread and wait for it.
+
+        Raises:
+            TooManyLogins: As many as may are waiting already.
+        """
+        if self._under_way >= self._limit:
+            raise TooManyLogins
+        self._under_way += 1
+        try:
+            return self._pool.apply(function, args)
+        finally:
+            self._under_way -= 1
+
+
 def authenticate(username: str, password: str) -> User | None:
     """Return the active user of that name and password, or None.
 
-    An unknown name costs a hash too, so that the time tells nothing.
+    An unknown name costs a hash too, so that the time tells nothing. A hash of another hasher takes
+    that hasher's time until its owner's next login renews it.
 
     Raises:
         TooManyLogins: The queue of hashes is full.
     """
     user = User.objects.filter(username=username, is_active=True).first()
+    give_back()
     if user is None:
         _off_the_hub(make_password, password)
         return None
@@ -42,23 +71,21 @@ def authenticate(username: str, password: str) -> User | None:
     if not is_correct:
         return None
     if must_update:
-        user.password = _off_the_hub(make_password, password)
-        user.save(update_fields=["password"])
+        older, user.password = user.password, _off_the_hub(make_password, password)
+        # Not over a password that was changed meanwhile.
+        User.objects.filter(pk=user.pk, password=older).update(password=user.password)
     return user
 
 
 def _off_the_hub(function: Callable[..., Any], *args: Any) -> Any:
     pool = _native_pool()
-    if pool is None:
-        return function(*args)
-    if pool.task_queue.qsize() >= MAX_WAITING_PER_THREAD * pool.maxsize:
-        raise TooManyLogins
-    return pool.apply(function, args)
+    return function(*args) if pool is None else pool.apply(function, *args)
 
 
 @cache
-def _native_pool() -> Any:
+def _native_pool() -> HashingPool | None:
     """The pool of this worker; None where requests have threads of their own."""
     if not gevent.monkey.is_module_patched("socket"):
         return None
-    return gevent.threadpool.ThreadPool(os.cpu_count() or 1)
+    # At the priority of all else: ten steps below, reads that kept each core busy made a login take 25 s, not 3 to 7.
+    return HashingPool(os.cpu_count() or 1, environment().login_queue)

@@ -12,6 +12,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from service.accounts.api import BearerToken, bearer
 from service.accounts.api import router as accounts
 from service.accounts.hashing import TooManyLogins
+from service.accounts.limiter import TooManyTries
 from service.catalog.api import router as catalog
 from service.checkout.api import router as checkout
 from service.db.sqlstates import is_transient, sqlstate
@@ -84,6 +85,12 @@ def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
 @api.exception_handler(TooManyLogins)
 def _too_many_logins(request: HttpRequest, error: TooManyLogins) -> HttpResponse:
     return response(Problem(503, "overload", "Too many logins at once.", retry_after_s=error.retry_after_s))
+
+
+@api.exception_handler(TooManyTries)
+def _too_many_tries(request: HttpRequest, error: TooManyTries) -> HttpResponse:
+    problem = Problem(429, "too_many_tries", str(error), retry_after_s=error.reset_s, headers=error.headers())
+    return response(problem)
 
 
 @api.exception_handler(DatabaseError)

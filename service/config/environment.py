@@ -7,12 +7,12 @@ gevent has patched anything.
 import os
 from enum import StrEnum
 from functools import cache
+from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-# RFC 7518, section 3.2: an HS256 key has at least as many bits as the hash output.
-MIN_KEY_BYTES = 32
+from service.config import addresses, keyring, secret_files
 
 
 class WorkerClass(StrEnum):
@@ -70,7 +70,8 @@ class Environment(BaseSettings):
 
     debug: bool = False
     secret_key: SecretStr
-    jwt_key: SecretStr
+    jwt_keys: SecretStr
+    """The ring of service/config/keyring.py."""
     allowed_hosts: str = "127.0.0.1,localhost"
     admin: bool = False
     """Whether this process serves Django's admin at /admin/."""
@@ -87,10 +88,31 @@ class Environment(BaseSettings):
     """Connections of one process in mode ``pool``."""
     pool_timeout_s: float = Field(default=2.0, gt=0, le=30)
     """How long a request waits for a connection before it is refused with 503."""
+    pgbouncer_max_clients: int | None = Field(default=None, ge=1)
+    """PgBouncer's max_client_conn, so that the pools can be compared with it."""
     hasher: Hasher = Hasher.ARGON2ID
     cache: CacheBackend = CacheBackend.MEMORY
     redis_url: SecretStr | None = None
     access_token_ttl_s: int = Field(default=900, ge=60, le=3600)
+    refresh_token_ttl_s: int = Field(default=14 * 86_400, ge=120, le=366 * 86_400)
+    """How long a session may rest before it ends."""
+    session_ttl_s: int = Field(default=90 * 86_400, ge=120, le=366 * 86_400)
+    """When a session ends, however often it is refreshed."""
+    refresh_grace_s: int = Field(default=10, ge=0, le=60)
+    """For so long after its use a refresh token that comes again is refused without ending the session."""
+    login_window_s: int = Field(default=300, ge=1, le=3600)
+    """Logins are counted over this time."""
+    # OWASP ASVS 4.0, 2.2.1 allows 100 failed logins an hour on one account; 8 in 5 minutes are 96.
+    logins_per_account: int = Field(default=8, ge=0, le=1_000_000)
+    """Tries in one window since the last success; 0 is no limit."""
+    # One each second: many buyers share the address of an office or of a mobile network.
+    logins_per_address: int = Field(default=300, ge=0, le=1_000_000)
+    """Tries in one window; 0 is no limit."""
+    # At 22 ms a hash on two cores, the last of them waits about 3 s.
+    login_queue: int = Field(default=256, ge=1, le=10_000)
+    """Logins of one gevent worker that may wait for a hash; more are refused with 503."""
+    trusted_proxies: str = ""
+    """Whose X-Forwarded-For is believed: addresses and networks with commas, ``unix`` for a Unix socket."""
     reservation_ttl_s: int = Field(default=900, ge=1, le=86_400)
     payment_window_s: int = Field(default=1_800, ge=1, le=86_400)
     late_confirm: LateConfirm = LateConfirm.REFUSE
@@ -111,10 +133,38 @@ class Environment(BaseSettings):
     """Requests that one gevent worker holds at a time."""
     max_requests: int = Field(default=0, ge=0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secret_files(cls, given: dict[str, Any]) -> dict[str, Any]:
+        secrets = [
+            name for name, field in cls.model_fields.items() if field.annotation in (SecretStr, SecretStr | None)
+        ]
+        found = secret_files.read([variable(name) for name in secrets], os.environ)
+        return given | {name: found[variable(name)] for name in secrets if variable(name) in found}
+
+    @field_validator("jwt_keys")
+    @classmethod
+    def _refuse_bad_keys(cls, given: SecretStr) -> SecretStr:
+        keyring.parse(given.get_secret_value())
+        return given
+
+    @field_validator("database_url", "lane_database_url")
+    @classmethod
+    def _refuse_what_libpq_cannot_read(cls, given: SecretStr | None) -> SecretStr | None:
+        # psycopg would say more, and must not be imported here.
+        text = given.get_secret_value() if given else "="
+        if "=" not in text and not text.startswith(("postgresql://", "postgres://")):
+            raise ValueError("write postgresql://user:password@host/database, or key=value pairs")
+        return given
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _refuse_what_is_no_network(cls, given: str) -> str:
+        addresses.networks(given)
+        return given
+
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> "Environment":
-        if len(self.jwt_key.get_secret_value().encode()) < MIN_KEY_BYTES:
-            raise ValueError(f"HOTROW_JWT_KEY has fewer than {MIN_KEY_BYTES} bytes: make a longer one")
         if self.worker_class is WorkerClass.GEVENT and self.connection_mode is ConnectionMode.PERSISTENT:
             raise ValueError(
                 "HOTROW_CONNECTION_MODE=persistent leaks connections under gevent, where every request "
@@ -126,9 +176,53 @@ class Environment(BaseSettings):
             raise ValueError("HOTROW_CACHE=redis needs HOTROW_REDIS_URL")
         return self
 
+    @model_validator(mode="after")
+    def _refuse_unsafe_accounts(self) -> "Environment":
+        if self.refresh_token_ttl_s <= self.access_token_ttl_s:
+            raise ValueError(
+                "HOTROW_REFRESH_TOKEN_TTL_S must be longer than HOTROW_ACCESS_TOKEN_TTL_S: a session would end "
+                "before its first refresh"
+            )
+        if self.session_ttl_s < self.refresh_token_ttl_s:
+            raise ValueError(
+                "HOTROW_SESSION_TTL_S is shorter than HOTROW_REFRESH_TOKEN_TTL_S: make it as long, or the other shorter"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_unsafe_addresses(self) -> "Environment":
+        if self.debug and addresses.is_public(self.bind):
+            raise ValueError(
+                f"HOTROW_DEBUG=true shows settings and code to whoever reaches {self.bind}: "
+                "set it to false, or HOTROW_BIND to 127.0.0.1:8000"
+            )
+        if not addresses.words(self.allowed_hosts):
+            raise ValueError("HOTROW_ALLOWED_HOSTS is empty, so every request is refused: name the hosts, with commas")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_more_than_pgbouncer_takes(self) -> "Environment":
+        if self.pgbouncer_max_clients is None or self.connection_mode is not ConnectionMode.POOL:
+            return self
+        # Batches go over one connection of each worker's own beside its pool.
+        lanes = 1 if self.strategy is StrategyName.BATCHED else 0
+        wanted = self.worker_count * (self.pool_size + lanes)
+        if wanted > self.pgbouncer_max_clients:
+            raise ValueError(
+                f"{self.worker_count} workers may open {wanted} connections, and PgBouncer takes "
+                f"{self.pgbouncer_max_clients}: make HOTROW_POOL_SIZE smaller, or max_client_conn and "
+                "HOTROW_PGBOUNCER_MAX_CLIENTS larger"
+            )
+        return self
+
     @property
     def worker_count(self) -> int:
         return self.workers or os.cpu_count() or 1
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    return "HOTROW_" + field.upper()
 
 
 @cache
@@ -141,8 +235,10 @@ def environment() -> Environment:
     try:
         return Environment()  # type: ignore[call-arg]  # read from the environment
     except ValidationError as error:
-        lines = [
-            f"  {'HOTROW_' + str(item['loc'][0]).upper() + ': ' if item['loc'] else ''}{item['msg']}"
-            for item in error.errors()
-        ]
+        lines = [f"  {_sentence(str(item['loc'][0]) if item['loc'] else '', item['msg'])}" for item in error.errors()]
         raise SystemExit("\n".join(["The service cannot start with these settings:", *lines])) from None
+
+
+def _sentence(field: str, message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return f"{variable(field)}: {text}" if field else text

@@ -13,13 +13,21 @@ class Problem(Exception):
     """An error answer; ``code`` is public and stable, ``detail`` is for people."""
 
     def __init__(
-        self, status: int, code: str, detail: str, *, retry_after_s: int | None = None, **members: Any
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        retry_after_s: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
         self.retry_after_s = retry_after_s
+        self.headers = headers or {}
         self.members = members
 
 
@@ -60,6 +68,8 @@ def response(problem: Problem) -> HttpResponse:
     answer = HttpResponse(json.dumps(document), status=problem.status, content_type=MEDIA_TYPE)
     if problem.retry_after_s is not None:
         answer["Retry-After"] = str(problem.retry_after_s)
+    for name, value in problem.headers.items():
+        answer[name] = value
     if problem.status == 401:
         answer["WWW-Authenticate"] = "Bearer"
     return answer

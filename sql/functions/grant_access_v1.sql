@@ -15,7 +15,8 @@ DECLARE
     c_functions CONSTANT text := '^(reserve_stock|reserve_and_commit|reserve_stock_many|begin_payment|extend_reservation'
         '|confirm_reservation|release_reservation|expire_reservations|restock|adjust_stock|stock_availability'
         '|join_waitlist|leave_waitlist|check_stock|outbox_take|outbox_settle|outbox_retry|outbox_purge|notify_buyer'
-        '|checkout_start|checkout_take|checkout_record|checkout_settle)_v[0-9]+$';
+        '|checkout_start|checkout_take|checkout_record|checkout_settle'
+        '|open_session|refresh_session|end_session|end_sessions|purge_sessions)_v[0-9]+$';
     c_reading CONSTANT text := '^(stock_availability|check_stock)_v[0-9]+$';
     c_stock CONSTANT text[] := ARRAY['product', 'product_category', 'warehouse', 'product_stock', 'stock_unit',
         'stock_reservation', 'stock_transaction', 'stock_payment', 'stock_user_total', 'stock_waitlist', 'stock_outbox',

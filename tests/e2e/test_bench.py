@@ -124,3 +124,23 @@ def test_bench_http_measures_the_service_alone_where_no_peer_is_installed(
     assert rows["empty"]["reserved"] == 0
     assert "FastAPI is left out" in document["notes"][0]
     assert alive(hotrow.running()) == []
+
+
+def test_bench_logins_measures_reads_and_both_hashers(
+    make_session_hotrow: Callable[..., Hotrow], tmp_path: Path
+) -> None:
+    hotrow = make_session_hotrow("bench-logins")
+    options = ("--rounds", "1", "--seconds", "1", "--json", "--out", str(tmp_path))
+    done = hotrow.run("bench", "logins", *options, timeout_s=TIMEOUT_S)
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    assert json.loads((tmp_path / "bench-logins.json").read_text()) == document
+    assert document["machine"]["cores"] >= 1
+    for name, requests in (("reads_alone", 200), ("reads_beside_logins", 200), ("logins_beside_reads", 20)):
+        assert (document[name]["requests"], document[name]["failed"]) == (requests, 0)
+    assert set(document["logins_per_s"]) == {"argon2id", "django"}
+    # Django's default costs more than ten times as much; the rest is for the benchmark to say.
+    assert document["ratio"]["median"] > 2
+    assert document["worker_timeouts"] == 0
+    assert "| what logins add, ms |" in (tmp_path / "bench-logins.md").read_text()
+    assert alive(hotrow.running()) == []

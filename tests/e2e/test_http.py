@@ -9,6 +9,7 @@ import pytest
 
 from tests.client import Answer, Client
 from tests.integration.shop import Shop
+from tuning.bench.tokens import first_key
 from tuning.stack.stack import Stack
 
 
@@ -107,9 +108,9 @@ def test_wrong_password_and_unknown_user_look_the_same(stack: Stack) -> None:
 
 
 def test_without_a_valid_token_nothing_is_served(stack: Stack, client: Client) -> None:
-    key = stack.service_env()["JWT_KEY"]
+    kid, key = first_key(stack.service_env()["JWT_KEYS"])
     claims = jwt.decode(client.token or "", key, algorithms=["HS256"], audience="hotrow")
-    typed = {"typ": "at+jwt"}
+    typed = {"typ": "at+jwt", "kid": kid}
     forged = {
         "none": jwt.encode(claims, "", algorithm="none", headers=typed),
         "other key": jwt.encode(claims, "x" * 32, algorithm="HS256", headers=typed),
@@ -156,7 +157,7 @@ def test_health_and_openapi_need_no_token(stack: Stack) -> None:
         assert client.get("/readyz").json == {"database": "ok", "cache": "ok"}
         paths = client.get("/api/openapi.json").json["paths"]
     assert set(paths) == {
-        "/api/auth/token",
+        *(f"/api/auth/token{verb}" for verb in ("", "/refresh", "/revoke")),
         "/api/products",
         "/api/products/{product_id}/availability",
         "/api/products/{product_id}/waitlist",

@@ -43,7 +43,7 @@ def manage(database: str) -> Manage:
     """Run a management command on the database."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("HOTROW_")} | {
         "HOTROW_SECRET_KEY": "x",
-        "HOTROW_JWT_KEY": "x" * 32,
+        "HOTROW_JWT_KEYS": "k:" + "x" * 32,
         "HOTROW_DATABASE_URL": database,
         "HOTROW_CONNECTION_MODE": "per_request",
     }

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from service.config.environment import environment
 
 GOOD = {
     "HOTROW_SECRET_KEY": "s",
-    "HOTROW_JWT_KEY": "k" * 32,
+    "HOTROW_JWT_KEYS": "new:" + "k" * 32,
     "HOTROW_DATABASE_URL": "postgresql://u:p@127.0.0.1/d",
 }
 
@@ -43,7 +44,30 @@ def test_environment_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"HOTROW_JWT_KEY": "k" * 31}, "HOTROW_JWT_KEY has fewer than 32 bytes"),
+        ({"HOTROW_JWT_KEYS": "new:" + "k" * 31}, "HOTROW_JWT_KEYS: .*key new has fewer than 32 bytes"),
+        ({"HOTROW_JWT_KEYS": "k" * 40}, "HOTROW_JWT_KEYS: entry 1 is not written as kid:key"),
+        ({"HOTROW_JWT_KEYS": f"../a:{'k' * 32}"}, "entry 1 is not written as kid:key"),
+        ({"HOTROW_JWT_KEYS": f"a:{'k' * 32},a:{'j' * 32}"}, "two keys are named a"),
+        ({"HOTROW_JWT_KEYS": f"a:{'k' * 32},"}, "entry 2 is not written as kid:key"),
+        ({"HOTROW_DATABASE_URL": "127.0.0.1"}, "HOTROW_DATABASE_URL: write postgresql://"),
+        ({"HOTROW_DEBUG": "true", "HOTROW_BIND": "0.0.0.0:8000"}, "HOTROW_DEBUG=true shows settings"),
+        ({"HOTROW_DEBUG": "true", "HOTROW_BIND": ":8000"}, "HOTROW_DEBUG=true shows settings"),
+        ({"HOTROW_DEBUG": "true", "HOTROW_BIND": "[::]:8000"}, "HOTROW_DEBUG=true shows settings"),
+        ({"HOTROW_DEBUG": "true", "HOTROW_BIND": "shop.example:80"}, "HOTROW_DEBUG=true shows settings"),
+        ({"HOTROW_ALLOWED_HOSTS": " , "}, "HOTROW_ALLOWED_HOSTS is empty"),
+        (
+            {"HOTROW_POOL_SIZE": "20", "HOTROW_WORKERS": "5", "HOTROW_PGBOUNCER_MAX_CLIENTS": "104"},
+            "5 workers may open 105 connections, and PgBouncer takes 104",
+        ),
+        (
+            {"HOTROW_STRATEGY": "function", "HOTROW_WORKERS": "5", "HOTROW_PGBOUNCER_MAX_CLIENTS": "49"},
+            "5 workers may open 50 connections",
+        ),
+        ({"HOTROW_REFRESH_TOKEN_TTL_S": "900"}, "must be longer than HOTROW_ACCESS_TOKEN_TTL_S"),
+        ({"HOTROW_SESSION_TTL_S": "86400"}, "HOTROW_SESSION_TTL_S is shorter"),
+        ({"HOTROW_PAYMENT_WINDOW_S": "900"}, "must be longer than HOTROW_RESERVATION_TTL_S"),
+        ({"HOTROW_TRUSTED_PROXIES": "10.0.0.0/8,proxy"}, "HOTROW_TRUSTED_PROXIES: proxy is neither an address"),
+        ({"HOTROW_TRUSTED_PROXIES": "10.0.0.1/8"}, "HOTROW_TRUSTED_PROXIES: 10.0.0.1/8 is neither"),
         ({"HOTROW_CONNECTION_MODE": "persistent"}, "persistent leaks connections under gevent"),
         ({"HOTROW_CACHE": "redis"}, "needs HOTROW_REDIS_URL"),
         ({"HOTROW_STRATEGY": "hopeful"}, "HOTROW_STRATEGY: Input should be"),
@@ -56,6 +80,70 @@ def test_environment_refuses(monkeypatch: pytest.MonkeyPatch, changes: dict[str,
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit, match=says):
         read()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"HOTROW_JWT_KEYS": f"new:{'k' * 32}, old:{'j' * 32}"},
+        {"HOTROW_CONNECTION_MODE": "persistent", "HOTROW_WORKER_CLASS": "gthread"},
+        {"HOTROW_CACHE": "redis", "HOTROW_REDIS_URL": "redis://127.0.0.1"},
+        {"HOTROW_DATABASE_URL": "host=127.0.0.1 dbname=d"},
+        {"HOTROW_DEBUG": "true", "HOTROW_BIND": "[::1]:8000"},
+        {"HOTROW_DEBUG": "true", "HOTROW_BIND": "unix:/run/hotrow"},
+        {"HOTROW_BIND": "0.0.0.0:8000"},
+        {"HOTROW_POOL_SIZE": "20", "HOTROW_WORKERS": "5", "HOTROW_PGBOUNCER_MAX_CLIENTS": "105"},
+        {"HOTROW_STRATEGY": "function", "HOTROW_WORKERS": "5", "HOTROW_PGBOUNCER_MAX_CLIENTS": "50"},
+        {"HOTROW_REFRESH_TOKEN_TTL_S": "901"},
+        {"HOTROW_PAYMENT_WINDOW_S": "901"},
+        {"HOTROW_TRUSTED_PROXIES": "10.0.0.0/8, ::1,unix"},
+        {"HOTROW_LOGINS_PER_ADDRESS": "0"},
+    ],
+)
+def test_environment_takes_what_stands_beside_a_refusal(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str]
+) -> None:
+    """The controls: each is next to a value that is refused above."""
+    for name, value in changes.items():
+        monkeypatch.setenv(name, value)
+    assert read()
+
+
+@pytest.mark.parametrize("name", [*sorted(GOOD), "HOTROW_REDIS_URL"])
+def test_secret_is_read_from_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    secret = GOOD.get(name, "redis://127.0.0.1")
+    (tmp_path / "secret").write_text(secret + "\n")
+    monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(name + "_FILE", str(tmp_path / "secret"))
+    found = getattr(read(), name.removeprefix("HOTROW_").lower())
+    assert found.get_secret_value() == secret
+
+
+@pytest.mark.parametrize(
+    ("text", "is_set", "says"),
+    [
+        ("s", True, "HOTROW_SECRET_KEY and HOTROW_SECRET_KEY_FILE are both set: remove one"),
+        (None, False, "HOTROW_SECRET_KEY_FILE: .* cannot be read .No such file"),
+        ("\n", False, "HOTROW_SECRET_KEY_FILE: .* is empty"),
+    ],
+)
+def test_bad_secret_file_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None, is_set: bool, says: str
+) -> None:
+    if text is not None:
+        (tmp_path / "secret").write_text(text)
+    if not is_set:
+        monkeypatch.delenv("HOTROW_SECRET_KEY")
+    monkeypatch.setenv("HOTROW_SECRET_KEY_FILE", str(tmp_path / "secret"))
+    with pytest.raises(SystemExit, match=says):
+        read()
+
+
+def test_refusal_shows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTROW_JWT_KEYS", "new:very-secret")
+    with pytest.raises(SystemExit) as refused:
+        read()
+    assert "very-secret" not in str(refused.value)
 
 
 def test_environment_does_not_show_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,9 +105,9 @@ def measure(
         running(INSTANCE, profile, is_fresh=True, postgres_bin=postgres_bin, report=step) as stack,
     ):
         notes = list(stack.notes)
-        key = stack.service_env()["JWT_KEY"]
+        kid, key = tokens.first_key(stack.service_env()["JWT_KEYS"])
         file = Path(scratch) / "tokens"
-        file.write_text("".join(f"{tokens.issue(user, key)}\n" for user in range(1, BUYERS + 1)))
+        file.write_text("".join(f"{tokens.issue(user, kid, key)}\n" for user in range(1, BUYERS + 1)))
         with psycopg.connect(stack.superuser, autocommit=True) as database, _peer(stack, peers, key) as peer:
             database.execute(
                 "SELECT restock_v1('bench-' || n, n, 'MAIN', %s) FROM generate_series(%s::bigint, %s::bigint) AS n",

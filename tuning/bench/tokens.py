@@ -13,7 +13,13 @@ import uuid
 TTL_S = 3_600
 
 
-def issue(user_id: int, key: str) -> str:
+def first_key(ring: str) -> tuple[str, str]:
+    """The name and the key that sign, of the service's ``kid:key,kid:key``."""
+    kid, _, key = ring.split(",", maxsplit=1)[0].partition(":")
+    return kid, key
+
+
+def issue(user_id: int, kid: str, key: str) -> str:
     """A token for one user, good for an hour."""
     now = int(time.time())
     claims = {
@@ -24,7 +30,7 @@ def issue(user_id: int, key: str) -> str:
         "iat": now,
         "exp": now + TTL_S,
     }
-    signed = f"{_encoded({'alg': 'HS256', 'typ': 'at+jwt'})}.{_encoded(claims)}"
+    signed = f"{_encoded({'alg': 'HS256', 'typ': 'at+jwt', 'kid': kid})}.{_encoded(claims)}"
     return f"{signed}.{_base64(hmac.digest(key.encode(), signed.encode(), hashlib.sha256))}"
 
 

@@ -1,4 +1,4 @@
-"""``hotrow bench``: ways to reserve, measured side by side."""
+"""``hotrow bench``: ways to reserve, measured side by side; and what logins cost."""
 
 import json
 import tempfile
@@ -12,11 +12,12 @@ from rich.table import Table
 
 from tuning.bench import growth, matrix, session
 from tuning.bench import http as bench_over_http
+from tuning.bench import logins as bench_of_logins
 from tuning.bench.plan import Plan
 from tuning.bench.sustained import BATCH, CLIENTS
 from tuning.cli.console import Progress, err, fail, out, print_json
 from tuning.observe.machine import machine
-from tuning.reports import bench_http, bench_sql
+from tuning.reports import bench_http, bench_logins, bench_sql
 from tuning.stack.errors import StackError
 
 PEERS = Path(".venv-peers")
@@ -130,6 +131,27 @@ def http(
         raise typer.Exit(1)
 
 
+@bench.command()
+def logins(
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; each measures everything once.")] = 3,
+    seconds: Annotated[int, typer.Option(min=1, help="Length of one measurement.")] = 10,
+    out_dir: Out = Path("results"),
+    as_json: AsJson = False,
+    postgres_bin: PostgresBin = None,
+) -> None:
+    """Measure 200 reads/s with and without 20 logins/s beside them, and logins/s of both hashers; about 3 minutes."""
+    _require_writable(out_dir)
+    with Progress() as progress:
+        measured = bench_of_logins.measure(
+            rounds=rounds, seconds=seconds, postgres_bin=postgres_bin, step=progress.step, figures=progress.figures
+        )
+    found = bench_logins.document(measured, machine(), rounds=rounds, seconds=seconds)
+    _publish(out_dir, "bench-logins", found, bench_logins.markdown(found), _print_logins, as_json=as_json)
+    if wrong := bench_logins.failed(found):
+        fail(f"{wrong} requests failed: see {out_dir / 'bench-logins.json'}")
+        raise typer.Exit(1)
+
+
 def _print_sql(found: dict[str, Any]) -> None:
     if found["rows"]:
         table = Table(title="Reservations a second", title_justify="left", box=box.SIMPLE, collapse_padding=True)
@@ -153,6 +175,16 @@ def _print_http(found: dict[str, Any]) -> None:
     for each in found["ratios"]:
         out.print(bench_http.ratio_sentence(each), markup=False)
     out.print(f"Audit: {len(found['audit'])} checks, {bench_http.violations(found)} violations.", markup=False)
+
+
+def _print_logins(found: dict[str, Any]) -> None:
+    table = Table(title="Logins", title_justify="left", box=box.SIMPLE, collapse_padding=True)
+    for position, title in enumerate(bench_logins.TITLES):
+        table.add_column(title, justify="right" if position else "left", no_wrap=True)
+    for row in bench_logins.rows(found):
+        table.add_row(*row)
+    out.print(table)
+    out.print(bench_logins.sentence(found), markup=False)
 
 
 def _require(option: str, given: list[str] | None, known: tuple[str, ...]) -> None:

@@ -164,11 +164,13 @@ class Stack:
         """The service's settings in this stack: ``HOTROW_*`` variables without their prefix."""
         env = {
             "SECRET_KEY": self._secrets.secret_key,
-            "JWT_KEY": self._secrets.jwt_key,
+            "JWT_KEYS": f"local:{self._secrets.jwt_key}",
             "DATABASE_URL": self.pooled,
             "LANE_DATABASE_URL": self.lane,
             **self.profile.service,
         }
+        if self._pgbouncer is not None:
+            env["PGBOUNCER_MAX_CLIENTS"] = str(MAX_CLIENT_CONN)
         if self._redis is not None:
             env["REDIS_URL"] = f"redis://:{self._secrets.redis}@{HOST}:{self._ports['redis']}/0"
             env["BROKER_URL"] = f"redis://:{self._secrets.redis}@{HOST}:{self._ports['redis']}/1"

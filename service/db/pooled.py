@@ -1,0 +1,13 @@
+"""Give a connection back to its pool before slow work that needs none.
+
+Django holds the connection of a request from its first query to its end. In mode ``pool`` a request
+that then computes keeps one from others; the next query takes one again.
+"""
+
+from django.db import connection
+
+
+def give_back() -> None:
+    """Return this request's connection to the process's pool; in other modes, or in a transaction, nothing."""
+    if "pool" in connection.settings_dict["OPTIONS"] and not connection.in_atomic_block:
+        connection.close()
