@@ -113,7 +113,7 @@ def test_pauses_are_jittered_and_bounded() -> None:
     worst_s = locks.TRIES * locks.LOCK_TIMEOUT_MS / 1000 + sum(
         min(locks.MAX_PAUSE_S, locks.FIRST_PAUSE_S * 2**n) for n in range(locks.TRIES - 1)
     )
-    assert worst_s < 52
+    assert worst_s < 82
 
 
 def test_every_function_for_callers_is_documented() -> None:
