@@ -25,6 +25,8 @@ from tuning.stack.secrets import load_or_make, write_private
 # A fresh primary and replica with their write-ahead log, and room to work in.
 MIN_FREE_BYTES = 512 * 1024 * 1024
 MAX_CLIENT_CONN = 1000
+# A migration and the one who looks at it.
+DIRECT_POOL_SIZE = 2
 
 # The kernel closes the sockets of a killed process this long before its parent can see the end.
 DEATH_NOTICE_S = 0.5
@@ -230,7 +232,7 @@ class Stack:
         primary = self._server("primary")
         users = {
             role: postgres.scram_verifier(primary, self._secrets, role)
-            for role in (*postgres.GRANTED_ROLES.values(), postgres.MONITOR_ROLE)
+            for role in (*postgres.GRANTED_ROLES.values(), postgres.MIGRATOR_ROLE, postgres.MONITOR_ROLE)
         }
         child = pgbouncer.start(
             self._pgbouncer,
@@ -244,6 +246,7 @@ class Stack:
                 "POSTGRES_PORT": str(primary.port),
                 "POOL_SIZE": str(self.profile.pool_size),
                 "LANE_POOL_SIZE": str(self.profile.lane_pool_size),
+                "DIRECT_POOL_SIZE": str(DIRECT_POOL_SIZE),
                 "MAX_CLIENT_CONN": str(MAX_CLIENT_CONN),
                 "ADMIN_USER": postgres.MONITOR_ROLE,
             },
