@@ -23,7 +23,7 @@ MAX_WAITING_PER_THREAD = 128
 class TooManyLogins(Exception):
     """The hashing threads have more work queued than a caller would wait for."""
 
-    retry_after_s = 2
+    retry_after_s = 1
 
 
 def authenticate(username: str, password: str) -> User | None:

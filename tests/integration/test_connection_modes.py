@@ -103,7 +103,8 @@ def test_full_pool_answers_503_with_retry_after(
                 client.send_reservation(product, 1)
                 await_lock_wait(watcher)
                 refused = other.get("/api/products")
-            assert (refused.status, refused.headers["Retry-After"], refused.json["code"]) == (503, "1", "busy")
+            assert (refused.status, refused.json["code"]) == (503, "busy")
+            assert refused.headers["Retry-After"] in ("1", "2", "3")
             assert client.receive().status == 201
     finally:
         child.stop()

@@ -44,7 +44,7 @@ GOOD = Chain(
     Project((5, 2, 1), (3, 2, 10), 170002, (ALIAS,)),
     Workers("gevent", workers=4, worker_connections=200),
     Pooler((1, 25, 2), SETTINGS, DATABASES),
-    Server(180000, 100, 3, "UTC", {"app": LIMITS}),
+    Server(180000, 100, 3, role_settings={"app": LIMITS}),
     frozenset({"default"}),
 )
 
@@ -77,6 +77,12 @@ def with_databases(*databases: PoolerDatabase, **settings: str) -> Chain:
     return replace(GOOD, pooler=Pooler((1, 25, 2), SETTINGS | settings, databases))
 
 
+def at_server(host: str) -> Chain:
+    """The alias goes straight to a server on another machine, past PgBouncer, which has servers of its own here."""
+    assert GOOD.server is not None
+    return replace(STRAIGHT, pooler=None, server=replace(GOOD.server, host=host))
+
+
 def with_role(**settings: str) -> Chain:
     assert GOOD.server is not None
     return replace(GOOD, server=replace(GOOD.server, role_settings={"app": LIMITS | settings}))
@@ -84,6 +90,7 @@ def with_role(**settings: str) -> Chain:
 
 KEPT = with_alias(pool=None, conn_max_age_s=600)
 GTHREAD = with_workers(worker_class="gthread", threads=4)
+STRAIGHT = with_alias(replace(GOOD, through_pooler=frozenset()), port="5432")
 PREPARING = with_options(prepare_threshold=5, server_side_binding=True)
 SESSION = PoolerDatabase("shop", pool_mode="session", pool_size=8)
 
@@ -172,13 +179,23 @@ CASES: list[tuple[str, Chain, Chain]] = [
         with_databases(PoolerDatabase("*"), default_pool_size="90", reserve_pool_size="10"),
         with_databases(PoolerDatabase("*"), default_pool_size="90", reserve_pool_size="10", max_db_connections="50"),
     ),
-    ("server-budget", with_alias(replace(GOOD, through_pooler=frozenset()), pool=Pool(1, 22)), GOOD),
+    ("server-budget", with_alias(STRAIGHT, pool=Pool(1, 22)), with_alias(STRAIGHT, pool=Pool(1, 21))),
+    (
+        "server-budget",
+        with_alias(at_server("db.internal"), host="db.internal,db2.internal", pool=Pool(1, 25)),
+        with_alias(at_server("db.internal"), host="other.internal", pool=Pool(1, 25)),
+    ),
     ("role-limits", with_role(lock_timeout="0"), GOOD),
     ("role-limits", replace(GOOD, server=Server(180000, 100, 3)), with_role(lock_timeout="1min")),
     ("query-timeout", with_pooler(query_timeout="10"), with_pooler(query_timeout="12")),
     ("query-timeout", with_pooler(transaction_timeout="5"), with_pooler(transaction_timeout="0")),
     ("time-zone", with_role(timezone="Etc/UTC"), with_role(timezone="UTC")),
     ("time-zone", with_alias(time_zone="Europe/Berlin"), GOOD),
+    (
+        "time-zone",
+        with_alias(at_server("db.internal"), host="db.internal", time_zone="Europe/Berlin"),
+        with_alias(at_server("db.internal"), host="other.internal", time_zone="Europe/Berlin"),
+    ),
     ("atomic-requests", with_alias(is_atomic=True), GOOD),
     ("pooler-not-used", replace(GOOD, through_pooler=frozenset()), GOOD),
     ("pooler-not-used", with_alias(database="other"), with_databases(PoolerDatabase("*"))),

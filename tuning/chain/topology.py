@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable
 
-from tuning.observe.chain import Alias, Pooler
+from tuning.observe.chain import SERVER_PORT, Alias, Pooler, is_here
 
-# PgBouncer's and libpq's default ports.
+# PgBouncer's default.
 POOLER_PORT = "6432"
-SERVER_PORT = "5432"
-_HERE = {"", "localhost", "127.0.0.1", "::1"}
 _ANY = {"*", "0.0.0.0", "::"}  # noqa: S104  # compared with, not bound to
 
 
@@ -20,18 +18,12 @@ def through(aliases: Iterable[Alias], pooler: Pooler, host: str | None) -> froze
     port = pooler.setting("listen_port", POOLER_PORT)
     listens = {each.strip() for each in pooler.setting("listen_addr", "").split(",")}
     known = listens | ({host} if host is not None else set())
-    if known & (_HERE | _ANY):
-        known |= _HERE
+    is_near = any(is_here(each) or each in _ANY for each in known)
     # A file that listens everywhere does not say under which names it is reached: the port has to do.
     is_anywhere = host is None and bool(listens & _ANY)
     return frozenset(
         alias.name
         for alias in aliases
         if (alias.port or SERVER_PORT) == port
-        and (is_anywhere or is_local(alias.host) & is_local(*known) or alias.host in known)
+        and (is_anywhere or alias.host in known or (is_here(alias.host) and is_near))
     )
-
-
-def is_local(*hosts: str) -> bool:
-    """Whether one of these is this machine; a path is a socket of it."""
-    return any(host in _HERE or host.startswith("/") for host in hosts)

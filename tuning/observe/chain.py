@@ -10,9 +10,16 @@ POOL_MIN_SIZE = 4
 POOL_TIMEOUT_S = 30.0
 # gunicorn's, as its reference of settings gives them.
 WORKER_CONNECTIONS = 1000
+SERVER_PORT = "5432"
+_HERE = {"", "localhost", "127.0.0.1", "::1"}
 # Classes in which each request is a new greenlet or task, so that no thread keeps its connection for the next.
 GREENLETS = ("gevent", "eventlet", "tornado")
 ASGI = ("uvicorn", "asgi")
+
+
+def is_here(host: str) -> bool:
+    """Whether a host is this machine; a path is a socket of it."""
+    return host in _HERE or host.startswith("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +150,8 @@ class Server:
     version: int
     max_connections: int
     reserved_connections: int
+    host: str = ""
+    port: str = SERVER_PORT
     time_zone: str = "UTC"
     role_settings: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -170,6 +179,24 @@ class Chain:
             for each in self.aliases
             if each.name in self.through_pooler and (not modes or self.pooler.mode(each.database) in modes)
         ]
+
+    def on_server(self) -> list[Alias]:
+        """The aliases that end at the server, straight or through PgBouncer."""
+        found = []
+        for alias in self.aliases:
+            target = (
+                self.pooler.database(alias.database) if self.pooler and alias.name in self.through_pooler else alias
+            )
+            if target is not None and self.leads_to_server(target.host, target.port):
+                found.append(alias)
+        return found
+
+    def leads_to_server(self, host: str, port: str) -> bool:
+        """Whether this address can be the server's, which others may know by another name than this machine does."""
+        if self.server is None or self.server.port not in (port or SERVER_PORT).split(","):
+            return False
+        names = host.split(",")
+        return self.server.host in names or is_here(self.server.host) or any(is_here(name) for name in names)
 
     def clients(self, alias: Alias) -> int:
         """Connections that all workers together may open for an alias."""

@@ -45,6 +45,8 @@ def read(dsn: str, users: list[str]) -> Server:
             version=connection.info.server_version,
             max_connections=int(_value(connection, "SHOW max_connections")),
             reserved_connections=int(_value(connection, _RESERVED)),
+            host=connection.info.host,
+            port=str(connection.info.port),
             time_zone=zone,
             role_settings=settings,
         )

@@ -1,7 +1,7 @@
 """prepared_max is an attribute of a connection, not an option.
 
 When: OPTIONS has prepared_max.
-Why: it goes to libpq, which does not know it: the connection fails, or, in older versions, the value is dropped.
+Why: psycopg passes it to libpq, which does not know it: a number fails each connection, None is dropped in silence.
 Remedy: prepare_threshold None; or set connection.prepared_max when a connection was made (signal connection_created).
 """
 

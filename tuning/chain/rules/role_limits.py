@@ -21,7 +21,7 @@ LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_time
 def check(chain: Chain) -> Iterator[Found]:
     if chain.server is None:
         return
-    for alias in chain.aliases:
+    for alias in chain.on_server():
         own = str(alias.options.get("options") or "") if alias.name not in chain.through_pooler else ""
         settings = chain.server.role_settings.get(alias.user, {})
         missing = [name for name in LIMITS if milliseconds(settings.get(name, "0")) == 0 and name not in own]

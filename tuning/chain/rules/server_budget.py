@@ -24,8 +24,9 @@ def check(chain: Chain) -> Iterator[Found]:
     parts: dict[str, int] = {}
     if chain.pooler is not None:
         for database in chain.pooler.databases:
-            parts[f"PgBouncer's {database.name}"] = servers(chain, chain.pooler, database)
-    for alias in chain.aliases:
+            if chain.leads_to_server(database.host, database.port):
+                parts[f"PgBouncer's {database.name}"] = servers(chain, chain.pooler, database)
+    for alias in chain.on_server():
         if alias.name not in chain.through_pooler:
             parts[f"alias {alias.name}"] = chain.clients(alias)
     room = chain.server.max_connections - chain.server.reserved_connections

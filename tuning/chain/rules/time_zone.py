@@ -19,7 +19,7 @@ NEEDS = ("project", "server")
 def check(chain: Chain) -> Iterator[Found]:
     if chain.server is None:
         return
-    for alias in chain.aliases:
+    for alias in chain.on_server():
         zone = chain.server.role_settings.get(alias.user, {}).get("timezone", chain.server.time_zone)
         wanted = alias.time_zone or "UTC"
         if zone != wanted:
