@@ -1,17 +1,21 @@
 """``hotrow chain`` on this service, and on projects of others, with a real PgBouncer and PostgreSQL."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from typer.testing import CliRunner
 
+from tuning.cli.main import app
 from tuning.observe import poolers, servers
 from tuning.stack import binaries, postgres
 from tuning.stack.accounts import server_account
@@ -23,22 +27,31 @@ from tuning.stack.stack import Stack
 ROOT = Path(__file__).parents[2]
 
 
-def chain(*arguments: str, env: dict[str, str] | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("HOTROW_", "PG", "DJANGO_"))}
-    command = [sys.executable, "-m", "tuning.cli.main", "chain", *arguments]
-    paths = {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=cwd, env=kept | paths | (env or {}), capture_output=True, text=True)
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def verdicts(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+def chain(*arguments: str, env: dict[str, str] | None = None, cwd: Path = ROOT) -> Done:
+    """Run the command in this process, in an environment without anybody else's settings."""
+    unset = {key: None for key in os.environ if key.startswith(("HOTROW_", "PG", "DJANGO_"))}
+    with contextlib.chdir(cwd):
+        result = CliRunner().invoke(app, ["chain", *arguments], env={**unset, "PYTHONPATH": str(ROOT), **(env or {})})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Done(result.exit_code, result.stdout, result.stderr)
+
+
+def verdicts(done: Done) -> dict[str, str]:
     return {each["rule"]: each["outcome"] for each in json.loads(done.stdout)["verdicts"]}
 
 
-def findings(done: subprocess.CompletedProcess[str]) -> set[str]:
+def findings(done: Done) -> set[str]:
     return {rule for rule, outcome in verdicts(done).items() if outcome in ("WARN", "FAIL")}
 
 
-def of_service(stack: Stack, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def of_service(stack: Stack, *arguments: str, **settings: str) -> Done:
     env = {f"HOTROW_{name}": value for name, value in (stack.service_env() | settings).items()}
     service = ["--settings", "service.config.settings", "--gunicorn", "python:service.config.gunicorn"]
     links = ["--pgbouncer", stack.console, "--dsn", stack.superuser]

@@ -81,7 +81,7 @@ def settled_connections(shop: Shop, name: str, expected: range) -> int:
 def await_lock_wait(watcher: psycopg.Connection) -> None:
     """Return when some session waits for a row lock."""
     deadline = time.monotonic() + 5
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%reserve_stock%'"
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%reserve_%'"
     while watcher.execute(waiting).fetchone() is None:
         assert time.monotonic() < deadline, "nothing waits for the lock"
 
