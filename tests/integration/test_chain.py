@@ -16,7 +16,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from typer.testing import CliRunner
 
 from tuning.cli.main import app
-from tuning.observe import poolers, servers
+from tuning.observe import poolers, projects, servers
+from tuning.observe.chain import Workers
 from tuning.stack import binaries, postgres
 from tuning.stack.accounts import server_account
 from tuning.stack.ports import free_port
@@ -159,6 +160,27 @@ def test_what_is_found_is_so(stack: Stack, project: Path) -> None:
         psycopg.connect(make_conninfo(stack.pooled, options="-c statement_timeout=5s"))
     with pytest.raises(psycopg.ProgrammingError, match="prepared_max"):
         psycopg.connect(stack.pooled, prepared_max=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "expected"),
+    [
+        ("", {}, Workers()),
+        ("threads = 4", {}, Workers("gthread", threads=4)),
+        (
+            "worker_class = 'gevent'; worker_connections = 50",
+            {"workers": 3},
+            Workers("gevent", 3, worker_connections=50),
+        ),
+        ("import psycopg; preload_app = True", {}, Workers(is_preloaded=True, early_imports=("psycopg",))),
+        ("worker_class = 'gevent'", {"worker_class": "sync", "threads": None}, Workers()),
+    ],
+)
+def test_workers_are_what_gunicorn_makes_of_its_settings(
+    tmp_path: Path, text: str, options: dict[str, object], expected: Workers
+) -> None:
+    (tmp_path / "conf.py").write_text(text)
+    assert projects.read_workers("conf.py", sys.executable, tmp_path, options) == expected
 
 
 @pytest.mark.parametrize(

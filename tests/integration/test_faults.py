@@ -5,6 +5,7 @@
 
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tests.client import Client
+from tests.client import Answer, Client
 from tests.conftest import missing
 from tests.integration.shop import Shop
 from tests.integration.traffic import Traffic
@@ -66,7 +67,7 @@ def broken(state_directory: Path) -> Iterator[Stack]:
 
 
 @contextmanager
-def served(stack: Stack, way: Way, log: Path) -> Iterator[str]:
+def served(stack: Stack, way: Way, log: Path, **changes: str) -> Iterator[str]:
     """One worker of the service, whose pool alone answers."""
     direct = make_conninfo(stack.conninfo("app"), application_name=APPLICATION)
     urls = {} if way.is_pooled else {"DATABASE_URL": direct, "LANE_DATABASE_URL": direct}
@@ -80,7 +81,7 @@ def served(stack: Stack, way: Way, log: Path) -> Iterator[str]:
         "POOL_TIMEOUT_S": "2",
     }
     port = free_port()
-    child = web.start(log, port, {**stack.service_env(), **settings, **urls})
+    child = web.start(log, port, {**stack.service_env(), **settings, **urls, **changes})
     try:
         yield f"http://{HOST}:{port}"
     finally:
@@ -116,9 +117,9 @@ def buyers(stack: Stack, way: Way, tmp_path: Path) -> Iterator[Traffic]:
     assert durable == (len(traffic.told.acked),)
 
 
-def assert_no_slot_leaked(url: str) -> None:
+def assert_no_slot_leaked(url: str, timeout_s: float = RECOVERY_S) -> None:
     """Whatever the pool counts is free again once nobody asks."""
-    deadline = time.monotonic() + RECOVERY_S
+    deadline = time.monotonic() + timeout_s
     while True:
         with Client(url) as client:
             pool = client.get("/readyz").json["pool"]
@@ -187,10 +188,65 @@ def test_pgbouncer_that_lets_nobody_through_is_answered_with_503(broken: Stack, 
     assert traffic.told.statuses[503] > 0
 
 
+def test_connection_that_is_not_given_back_is_seen(broken: Stack, tmp_path: Path) -> None:
+    """The control of the leak check: a reservation that waits for a lock keeps its connection."""
+    with psycopg.connect(broken.direct) as blocker, served(broken, DIRECT, tmp_path / "web.log") as url:
+        product = Shop(blocker).product(1)
+        blocker.commit()
+        with Client(url) as client:
+            client.log_in("user1")
+            assert_no_slot_leaked(url)
+            blocker.execute("SELECT 1 FROM product_stock WHERE product_id = %s FOR UPDATE", [product])
+            client.send_reservation(product, 1)
+            with pytest.raises(AssertionError):
+                assert_no_slot_leaked(url, 0.5)
+            blocker.rollback()
+            assert client.receive().status == 201
+            assert_no_slot_leaked(url)
+
+
+def test_every_view_answers_503_while_the_database_is_away(broken: Stack, tmp_path: Path) -> None:
+    order = uuid.uuid4()
+    views = {
+        "/api/products": None,
+        "/api/products/1/availability": None,
+        f"/api/reservations/{order}": None,
+        "/admin/": None,
+        "/readyz": None,
+        "/api/auth/token": {"username": "user1", "password": "flash-sale"},
+        "/api/availability": {"product_ids": [1]},
+        "/api/reservations": {"lines": [{"product_id": 1, "quantity": 1}]},
+        f"/api/reservations/{order}/release": {},
+        "/api/products/1/waitlist": {"quantity": 1},
+    }
+    changes = {"ADMIN": "true", "POOL_TIMEOUT_S": "0.2", "DEBUG": "false"}
+    with served(broken, MAIN, tmp_path / "web.log", **changes) as url, Client(url) as client:
+        client.log_in("user1")
+        # A session's cookie makes the admin look it up.
+        headers = {"Idempotency-Key": "away", "Cookie": f"sessionid={'x' * 32}"}
+        before = {path: ask(client, path, body, headers).status for path, body in views.items()}
+        assert 503 not in before.values(), before
+        broken.end("pgbouncer", is_killed=True)
+        try:
+            for path, body in views.items():
+                answer = ask(client, path, body, headers)
+                assert (path, answer.status, answer.body[:1]) == (path, 503, b"{")
+                assert answer.headers["Content-Type"] == "application/problem+json"
+                assert answer.headers["Retry-After"] in ("1", "2", "3")
+            assert client.get("/healthz").status == 200
+        finally:
+            broken.begin("pgbouncer")
+
+
+def ask(client: Client, path: str, body: object, headers: dict[str, str]) -> Answer:
+    return client.get(path, headers) if body is None else client.post(path, body, headers)
+
+
 @pytest.mark.parametrize("way", [DIRECT, replace(MAIN, is_pooled=False)], ids=str)
 def test_connection_to_a_server_that_only_reads_is_given_up(broken: Stack, tmp_path: Path, way: Way) -> None:
     with buyers(broken, way, tmp_path) as traffic, psycopg.connect(broken.superuser, autocommit=True) as superuser:
-        before = sessions(superuser)
+        before = sessions(superuser, "%reserve%")
+        assert before
         superuser.execute("ALTER SYSTEM SET default_transaction_read_only = on")
         superuser.execute("SELECT pg_reload_conf()")
         try:
@@ -206,9 +262,9 @@ def test_connection_to_a_server_that_only_reads_is_given_up(broken: Stack, tmp_p
     assert traffic.told.statuses[503] > 0
 
 
-def sessions(connection: psycopg.Connection) -> set[int]:
-    """The service's sessions that have answered a request."""
+def sessions(connection: psycopg.Connection, doing: str = "%") -> set[int]:
+    """The service's sessions, or those whose last statement was like this."""
     rows = connection.execute(
-        "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND query LIKE '%%reserve%%'", [APPLICATION]
+        "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND query LIKE %s", [APPLICATION, doing]
     )
     return {row[0] for row in rows}

@@ -1,8 +1,9 @@
-"""A PgBouncer was given, and no alias is known to go through it.
+"""A PgBouncer was given, and the project does not go through it as it says.
 
-When: no alias has PgBouncer's address, and --pooled names none.
-Why: the rules about PgBouncer look at the aliases that go through it; with none they find nothing.
-Remedy: name the aliases with --pooled where PgBouncer has another address for the project than for itself.
+When: no alias has PgBouncer's address and --pooled names none; or an alias asks it for a database that it has not.
+Why: the rules about PgBouncer look at the aliases that go through it; with none they find nothing. A database that it
+has not is refused at the first request.
+Remedy: --pooled ALIAS where PgBouncer has another address for the project than for itself; a line in [databases].
 """
 
 from collections.abc import Iterator
