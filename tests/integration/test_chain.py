@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from tuning.cli.main import app
 from tuning.observe import poolers, projects, servers
-from tuning.observe.chain import Workers
+from tuning.observe.chain import Pool, Workers
 from tuning.stack import binaries, postgres
 from tuning.stack.accounts import server_account
 from tuning.stack.ports import free_port
@@ -160,6 +160,25 @@ def test_what_is_found_is_so(stack: Stack, project: Path) -> None:
         psycopg.connect(make_conninfo(stack.pooled, options="-c statement_timeout=5s"))
     with pytest.raises(psycopg.ProgrammingError, match="prepared_max"):
         psycopg.connect(stack.pooled, prepared_max=0)
+
+
+@pytest.mark.parametrize(
+    ("pool", "expected"),
+    [(None, None), (True, Pool()), ({"min_size": 2}, Pool(2, 2)), ({"max_size": 9, "timeout": 1}, Pool(4, 9, 1.0))],
+)
+def test_pool_has_the_sizes_that_django_gives_it(tmp_path: Path, pool: object, expected: Pool | None) -> None:
+    entry = {"ENGINE": "django.db.backends.postgresql", "NAME": "x", "OPTIONS": {"pool": pool} if pool else {}}
+    (tmp_path / "pool_settings.py").write_text(f"SECRET_KEY = 'x'\nDATABASES = {{'default': {entry!r}}}\n")
+    (alias,) = projects.read("pool_settings", sys.executable, tmp_path).aliases
+    assert alias.pool == expected
+
+
+def test_project_without_postgresql_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "lite_settings.py").write_text(
+        "SECRET_KEY = 'x'\nDATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'x'}}\n"
+    )
+    with pytest.raises(projects.Unreadable, match="has no PostgreSQL database"):
+        projects.read("lite_settings", sys.executable, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -56,11 +56,11 @@ def alias(name: str, entry: dict[str, Any], bounds: dict[str, Any]) -> dict[str,
         "port": str(entry.get("PORT") or ""),
         "database": str(entry.get("NAME") or ""),
         "user": entry.get("USER") or "",
-        "conn_max_age": entry["CONN_MAX_AGE"],
-        "health_checks": bool(entry["CONN_HEALTH_CHECKS"]),
+        "conn_max_age": entry.get("CONN_MAX_AGE", 0),
+        "health_checks": bool(entry.get("CONN_HEALTH_CHECKS")),
         "server_side_cursors": not entry.get("DISABLE_SERVER_SIDE_CURSORS", False),
-        "atomic": bool(entry["ATOMIC_REQUESTS"]),
-        "time_zone": entry["TIME_ZONE"],
+        "atomic": bool(entry.get("ATOMIC_REQUESTS")),
+        "time_zone": entry.get("TIME_ZONE"),
         "pool": {key: pool[key] for key in numbers if pool.get(key) is not None} if isinstance(pool, dict) else None,
         # An isolation level is an enumeration, and whatever else is no JSON is told by its name.
         "options": {key: plain(given[key]) for key in OPTIONS if key in given},
@@ -75,7 +75,7 @@ def plain(value: object) -> object:
 def read_django(module: str) -> dict[str, Any]:
     os.environ["DJANGO_SETTINGS_MODULE"] = module
     settings = importlib.import_module("django.conf").settings
-    # Django's own handler fills in what the settings leave out.
+    # Django's own handler fills in what the settings leave out: all of it since 4.1, less before.
     databases = importlib.import_module("django.db").connections.databases
     bounds = getattr(settings, "HOTROW_CHAIN_CONNECTIONS", {})
     default_zone = "UTC" if settings.USE_TZ else settings.TIME_ZONE

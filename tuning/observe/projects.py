@@ -12,6 +12,8 @@ from tuning.observe import inside_project
 from tuning.observe.chain import POOL_MIN_SIZE, POOL_TIMEOUT_S, Alias, Pool, Project, Workers
 
 TIMEOUT_S = 60
+# Django's two back ends for PostgreSQL, and those that others derive from them, are named like this.
+ENGINES = ("postg", "psql")
 # A traceback's last lines name the cause; the first ones name the importers.
 SHOWN_LINES = 6
 
@@ -27,7 +29,7 @@ def read(settings: str, python: str, directory: Path) -> Project:
         Unreadable: It cannot be imported, or has no PostgreSQL.
     """
     found = _ask(python, directory, "django", settings, doing=f"the settings module {settings}")
-    aliases = tuple(_alias(each) for each in found["aliases"] if "postg" in each["engine"])
+    aliases = tuple(_alias(each) for each in found["aliases"] if any(name in each["engine"] for name in ENGINES))
     if not aliases:
         raise Unreadable(f"{settings} has no PostgreSQL database: DATABASES names {_engines(found['aliases'])}")
     return Project(tuple(found["django"]), tuple(found["psycopg"]), found["libpq"], aliases)

@@ -31,7 +31,7 @@ DATABASE = "hotrow"
 LANE_DATABASE = "hotrow_lane"
 """PgBouncer's name for the same database, with a small pool for batches."""
 DIRECT_DATABASE = "hotrow_direct"
-"""PgBouncer's name for the same database in session mode, for migrations."""
+"""PgBouncer's name for the same database in session mode, for whoever needs a session of its own."""
 REPLICATION_SLOT = "hotrow_replica"
 
 _HBA = f"""\

@@ -25,7 +25,7 @@ from tuning.stack.secrets import load_or_make, write_private
 # A fresh primary and replica with their write-ahead log, and room to work in.
 MIN_FREE_BYTES = 512 * 1024 * 1024
 MAX_CLIENT_CONN = 1000
-# A migration and the one who looks at it.
+# Somebody at work, and somebody who looks at it.
 DIRECT_POOL_SIZE = 2
 
 # The kernel closes the sockets of a killed process this long before its parent can see the end.

@@ -2,7 +2,8 @@
 
 When: every alias goes through PgBouncer in transaction mode, and PgBouncer has no database in session mode either.
 Why: SET lock_timeout, advisory locks and CREATE INDEX CONCURRENTLY with its looks at progress need one session.
-Remedy: run migrate with a connection past PgBouncer, or through a database of it with pool_mode=session.
+Remedy: run migrate with a connection past PgBouncer, as the kit's own operations demand; or,
+for others, through a database of PgBouncer with pool_mode=session.
 """
 
 from collections.abc import Iterator
