@@ -26,7 +26,7 @@ from service.db.pooled import give_back
 class TooManyLogins(Exception):
     """The hashing threads have more work queued than a caller would wait for."""
 
-    retry_after_s = 2
+    retry_after_s = 1
 
 
 class HashingPool:

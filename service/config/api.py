@@ -1,6 +1,5 @@
 """The HTTP API: routers, and the one place where errors become problem documents."""
 
-import logging
 from collections.abc import Callable
 
 from django.db import Error as DatabaseError
@@ -15,16 +14,13 @@ from service.accounts.hashing import TooManyLogins
 from service.accounts.limiter import TooManyTries
 from service.catalog.api import router as catalog
 from service.checkout.api import router as checkout
-from service.db.sqlstates import is_transient, sqlstate
+from service.ops.outages import answer
 from service.ops.problems import Problem, response
 from service.stock.api import availability, availability_of_many
 from service.stock.api import router as stock
 from service.stock.errors import StockError
 from service.stock.reserve_api import router as reserve
 from service.stock.waitlist_api import router as waitlist
-
-logger = logging.getLogger(__name__)
-RETRY_AFTER_S = 1
 
 api = NinjaAPI(title="hotrow", version="1", auth=BearerToken(), docs_url=None)
 api.add_router("/auth", accounts)
@@ -44,7 +40,7 @@ def direct(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest
     """
 
     @csrf_exempt
-    def answer(request: HttpRequest) -> HttpResponse:
+    def served(request: HttpRequest) -> HttpResponse:
         try:
             if request.method != "POST":
                 raise Problem(405, "method_not_allowed", "Only POST is allowed here.")
@@ -53,7 +49,7 @@ def direct(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest
         except Exception as error:  # noqa: BLE001  # ninja's handlers know each, and raise what they do not
             return api.on_exception(request, error)
 
-    return answer
+    return served
 
 
 @api.exception_handler(Problem)
@@ -95,8 +91,4 @@ def _too_many_tries(request: HttpRequest, error: TooManyTries) -> HttpResponse:
 
 @api.exception_handler(DatabaseError)
 def _database_error(request: HttpRequest, error: DatabaseError) -> HttpResponse:
-    if not is_transient(error):
-        logger.exception("database error %s", sqlstate(error))
-        return response(Problem(500, "internal", "The request failed; it was logged."))
-    logger.warning("database unavailable: %s %s", sqlstate(error), error)
-    return response(Problem(503, "busy", "The database is busy or away; try again.", retry_after_s=RETRY_AFTER_S))
+    return answer(error)

@@ -41,6 +41,8 @@ TIME_ZONE = "UTC"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 
 DATABASES = databases(env)
+# For `hotrow chain`: the lane holds one connection of a worker, whatever its requests are.
+HOTROW_CHAIN_CONNECTIONS = {"lane": 1}
 
 _DJANGO_HASHER = "django.contrib.auth.hashers.PBKDF2PasswordHasher"
 _ARGON2ID_HASHER = "service.accounts.hashers.Argon2idPasswordHasher"

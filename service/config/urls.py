@@ -7,8 +7,10 @@ from django.views.generic import RedirectView
 
 from service.config.api import api, direct
 from service.ops.health import healthz, readyz
+from service.ops.outages import server_error
 from service.stock.reserve_api import create_reservation
 
+handler500 = server_error
 urlpatterns: list[URLPattern | URLResolver] = [
     # The hottest first: they are tried in this order.
     path("api/reservations", direct(create_reservation)),

@@ -8,7 +8,11 @@ from service.config.environment import ConnectionMode, Environment
 
 # Recycled often enough to follow a failover, seldom enough not to be seen in a profile.
 PERSISTENT_MAX_AGE_S = 600
-CONNECT_TIMEOUT_S = 10
+# A host that is gone answers nothing: the next try, at another address perhaps, is to come soon.
+CONNECT_TIMEOUT_S = 3
+# The pool doubles the pause between its tries up to this. With its default of five minutes the service was away for up
+# to half as long again as the database; after it, the next request tries at once.
+RECONNECT_TIMEOUT_S = 2.0
 # Beyond this a request would wait longer than the pool's timeout: refuse it at once.
 WAITING_PER_CONNECTION = 100
 
@@ -58,6 +62,7 @@ def database(env: Environment, url: str, pool_size: int) -> dict[str, Any]:
             "max_size": pool_size,
             "timeout": env.pool_timeout_s,
             "max_waiting": WAITING_PER_CONNECTION * pool_size,
+            "reconnect_timeout": RECONNECT_TIMEOUT_S,
         }
     entry["OPTIONS"] = options
     return entry

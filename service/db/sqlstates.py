@@ -10,8 +10,14 @@ LOCK_NOT_AVAILABLE = "55P03"
 INVALID_REQUEST = "HR001"
 """Raised by the functions of ``sql/functions`` for an argument out of its range."""
 
-_RETRY_LATER = {LOCK_NOT_AVAILABLE, "40001", "40P01", "57014", "25006", "53300"}
+READ_ONLY = "25006"
+_SESSION_ENDED = {"25P03", "25P04"}
+"""idle_in_transaction_session_timeout and transaction_timeout: the server has closed the connection."""
+
+_RETRY_LATER = {LOCK_NOT_AVAILABLE, "40001", "40P01", "57014", READ_ONLY, *_SESSION_ENDED}
 _CONNECTION_CLASSES = ("08", "57P")
+# Out of connections, memory or disk.
+_RESOURCES = "53"
 
 
 def sqlstate(error: BaseException) -> str | None:
@@ -39,4 +45,9 @@ def is_transient(error: DjangoDatabaseError) -> bool:
     if state is None:
         # psycopg has no code for a socket that closed; programming errors always have one.
         return type(error).__name__ == "OperationalError"
-    return state in _RETRY_LATER or state.startswith(_CONNECTION_CLASSES)
+    return state in _RETRY_LATER or state.startswith((*_CONNECTION_CLASSES, _RESOURCES))
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Whether the server takes no writes, as an old primary after a failover; the connection leads nowhere else."""
+    return sqlstate(error) == READ_ONLY

@@ -4,18 +4,32 @@
 every worker here.
 """
 
+from typing import Any
+
 from django.core.cache import cache
 from django.db import Error as DatabaseError
 from django.db import connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from service.ops.outages import RETRY_AFTER_S
+from service.ops.problems import Problem, response
+
+_POOL_STATISTICS = ("pool_size", "pool_available", "requests_waiting")
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
-def readyz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 when a request could be served: the database answers; the cache is advisory."""
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Answer 200 when a request could be served: the database answers; the cache is advisory.
+
+    In mode ``pool`` it tells of this worker's pool, as it was before this request took a connection.
+    """
+    parts: dict[str, Any] = {}
+    if (pool := connection.pool) is not None:  # type: ignore[attr-defined]  # of the PostgreSQL backend
+        statistics = pool.get_stats()
+        parts["pool"] = {name: statistics.get(name, 0) for name in _POOL_STATISTICS}
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -23,5 +37,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     except DatabaseError as error:
         database = type(error).__name__
     cache.set("readyz", 1, 5)
-    parts = {"database": database, "cache": "ok" if cache.get("readyz") == 1 else "off"}
-    return JsonResponse(parts, status=200 if database == "ok" else 503)
+    parts |= {"database": database, "cache": "ok" if cache.get("readyz") == 1 else "off"}
+    if database == "ok":
+        return JsonResponse(parts)
+    return response(Problem(503, "not_ready", "The database does not answer.", retry_after_s=RETRY_AFTER_S, **parts))

@@ -1,12 +1,15 @@
 """Errors on the wire: RFC 9457 problem documents with a stable ``code``."""
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpResponse
 
 MEDIA_TYPE = "application/problem+json"
+# Clients that were refused together come back over so many seconds more, not together.
+RETRY_SPREAD_S = 2
 
 
 class Problem(Exception):
@@ -67,7 +70,9 @@ def response(problem: Problem) -> HttpResponse:
     }
     answer = HttpResponse(json.dumps(document), status=problem.status, content_type=MEDIA_TYPE)
     if problem.retry_after_s is not None:
-        answer["Retry-After"] = str(problem.retry_after_s)
+        # Who is told the same moment comes back at the same moment; a limit knows when it ends.
+        spread_s = random.randint(0, RETRY_SPREAD_S) if problem.status == 503 else 0  # noqa: S311  # chance, not secrets
+        answer["Retry-After"] = str(problem.retry_after_s + spread_s)
     for name, value in problem.headers.items():
         answer[name] = value
     if problem.status == 401:

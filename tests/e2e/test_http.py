@@ -154,7 +154,9 @@ def test_bad_page_is_refused(client: Client, query: str) -> None:
 def test_health_and_openapi_need_no_token(stack: Stack) -> None:
     with Client(stack.url) as client:
         assert client.get("/healthz").json == {"status": "ok"}
-        assert client.get("/readyz").json == {"database": "ok", "cache": "ok"}
+        ready = client.get("/readyz").json
+        assert (ready["database"], ready["cache"]) == ("ok", "ok")
+        assert set(ready["pool"]) == {"pool_size", "pool_available", "requests_waiting"}
         paths = client.get("/api/openapi.json").json["paths"]
     assert set(paths) == {
         *(f"/api/auth/token{verb}" for verb in ("", "/refresh", "/revoke")),

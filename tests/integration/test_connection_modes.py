@@ -81,7 +81,7 @@ def settled_connections(shop: Shop, name: str, expected: range) -> int:
 def await_lock_wait(watcher: psycopg.Connection) -> None:
     """Return when some session waits for a row lock."""
     deadline = time.monotonic() + 5
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%reserve_and_commit%'"
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%reserve_%'"
     while watcher.execute(waiting).fetchone() is None:
         assert time.monotonic() < deadline, "nothing waits for the lock"
 
@@ -103,7 +103,8 @@ def test_full_pool_answers_503_with_retry_after(
                 client.send_reservation(product, 1)
                 await_lock_wait(watcher)
                 refused = other.get("/api/products")
-            assert (refused.status, refused.headers["Retry-After"], refused.json["code"]) == (503, "1", "busy")
+            assert (refused.status, refused.json["code"]) == (503, "busy")
+            assert refused.headers["Retry-After"] in ("1", "2", "3")
             assert client.receive().status == 201
     finally:
         child.stop()

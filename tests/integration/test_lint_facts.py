@@ -9,8 +9,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from tuning.contract import Outcome
 from tuning.migrations import lint, squawk
-from tuning.migrations.findings import Finding, Outcome
+from tuning.migrations.findings import Finding
 from tuning.migrations.sources import Sources
 from tuning.observe import tables
 from tuning.observe.facts import ServerFacts

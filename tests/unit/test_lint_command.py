@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 from typer.testing import CliRunner
 
+from tuning.chain import rules as chain
 from tuning.cli.main import app
 from tuning.migrations.rules import load
 
@@ -167,6 +168,8 @@ def test_verbose_tells_what_is_harmless_and_why_rules_were_skipped() -> None:
 def test_rules_are_listed_and_shown() -> None:
     listed = {rule["id"] for rule in json.loads(hotrow("rules", "list", "--json").stdout)}
     assert listed >= {rule.id for rule in load()} | {"changing-column-type"}
+    assert {rule.id for rule in chain.load()} <= listed
+    assert "DISABLE_SERVER_SIDE_CURSORS True" in hotrow("rules", "show", "server-side-cursors").stdout
     shown = hotrow("rules", "show", "wide-index").stdout
     for word in ("When: ", "Why: ", "Remedy: "):
         assert word in shown

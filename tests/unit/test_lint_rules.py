@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.lint_cases import ALIASES, PYTHON_CASES, SQL_CASES, Case
+from tuning.contract import Outcome
 from tuning.migrations import lint, squawk
-from tuning.migrations.findings import Finding, Outcome, Report
+from tuning.migrations.findings import Finding, Report
 from tuning.migrations.rules import Rule, load
 from tuning.migrations.sources import Sources
 from tuning.migrations.squawk_rules import BY_NAME, OPT_IN

@@ -12,6 +12,7 @@ VALUES = {
     "POSTGRES_PORT": "5432",
     "POOL_SIZE": "8",
     "LANE_POOL_SIZE": "2",
+    "DIRECT_POOL_SIZE": "2",
     "LISTEN_HOST": "127.0.0.1",
     "LISTEN_PORT": "6432",
     "AUTH_FILE": "/x/userlist.txt",

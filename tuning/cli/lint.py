@@ -10,8 +10,9 @@ import psycopg
 import typer
 
 from tuning.cli.console import err, fail, out, print_json
+from tuning.contract import Outcome
 from tuning.migrations import django_project, lint, sources, squawk
-from tuning.migrations.findings import Outcome, Report
+from tuning.migrations.findings import Report
 from tuning.migrations.rules import load
 from tuning.migrations.sources import Unreadable
 from tuning.migrations.squawk_rules import RULES

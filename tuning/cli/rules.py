@@ -5,11 +5,14 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
+from tuning.chain import rules as chain
 from tuning.cli.console import out, print_json
 from tuning.migrations.findings import Effect
 from tuning.migrations.rules import Rule, load
 from tuning.migrations.squawk_rules import BY_NAME, DOCUMENTATION, RULES, SquawkRule
 from tuning.stack.errors import StackError
+
+_TOLD = ("id", "title", "when", "why", "remedy")
 
 
 def register(app: typer.Typer) -> None:
@@ -24,13 +27,15 @@ def list_rules(
 ) -> None:
     """List every rule with the question it answers."""
     if as_json:
-        print_json([_own(rule) for rule in load()] + [_squawks(rule) for rule in RULES])
+        print_json([*map(_own, load()), *map(_squawks, RULES), *map(_chains, chain.load())])
         return
     table = Table("rule", "from", Column("title", overflow="fold"))
     for own in load():
         table.add_row(own.id, "hotrow", own.title)
     for textual in RULES:
         table.add_row(textual.name, "squawk", textual.remedy)
+    for link in chain.load():
+        table.add_row(link.id, "hotrow chain", link.title)
     out.print(table)
 
 
@@ -39,10 +44,10 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print the rule as JSON.")] = False,
 ) -> None:
     """Print when a rule speaks, why, and what to do."""
-    own = next((each for each in load() if each.id == rule), None)
-    if own is None and rule not in BY_NAME:
+    known = {each.id: _own(each) for each in load()} | {each.id: _chains(each) for each in chain.load()}
+    if rule not in known and rule not in BY_NAME:
         raise StackError(f"there is no rule {rule}: `hotrow rules list` shows them")
-    found = _own(own) if own is not None else _squawks(BY_NAME[rule])
+    found = known[rule] if rule in known else _squawks(BY_NAME[rule])
     if as_json:
         print_json(found)
         return
@@ -53,8 +58,12 @@ def show(
 
 
 def _own(rule: Rule) -> dict[str, Any]:
-    kept = ("id", "title", "when", "why", "remedy")
-    return {key: getattr(rule, key) for key in kept} | {"from": "hotrow", "needs_facts": rule.needs_facts}
+    return {key: getattr(rule, key) for key in _TOLD} | {"from": "hotrow", "needs_facts": rule.needs_facts}
+
+
+def _chains(rule: chain.Rule) -> dict[str, Any]:
+    facts = {"from": "hotrow chain", "needs_facts": True, "needs": list(rule.needs)}
+    return {key: getattr(rule, key) for key in _TOLD} | facts
 
 
 def _squawks(rule: SquawkRule) -> dict[str, Any]:

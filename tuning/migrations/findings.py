@@ -3,18 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tuning.contract import Outcome
 from tuning.migrations.actions import Action
-
-
-class Outcome(StrEnum):
-    OK = "OK"
-    SKIP = "SKIP"
-    WARN = "WARN"
-    FAIL = "FAIL"
-
-    @property
-    def weight(self) -> int:
-        return list(Outcome).index(self)
 
 
 class Effect(StrEnum):

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
+from tuning.contract import Outcome
 from tuning.migrations import squawk
 from tuning.migrations.actions import Kind, Name
 from tuning.migrations.exemptions import exemption
-from tuning.migrations.findings import Effect, Finding, Found, Outcome, Report, RuleOutcome
+from tuning.migrations.findings import Effect, Finding, Found, Report, RuleOutcome
 from tuning.migrations.locks import lock_of
 from tuning.migrations.python_source import PythonMigration
 from tuning.migrations.reading import referenced

@@ -11,8 +11,9 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from tuning.contract import Outcome
 from tuning.migrations.actions import Action, Kind
-from tuning.migrations.findings import Effect, Found, Outcome
+from tuning.migrations.findings import Effect, Found
 from tuning.migrations.script import Script
 from tuning.migrations.squawk_rules import BY_NAME, OPT_IN
 

@@ -5,8 +5,9 @@ squawk judges the text; a rule that is not listed here is shown as a warning in 
 
 from dataclasses import dataclass
 
+from tuning.contract import Outcome
 from tuning.migrations.actions import Kind
-from tuning.migrations.findings import Effect, Outcome
+from tuning.migrations.findings import Effect
 
 DOCUMENTATION = "https://squawkhq.com/docs/"
 

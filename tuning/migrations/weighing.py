@@ -5,7 +5,8 @@ The text says what an operation does; the size, the writes and the open transact
 
 from dataclasses import dataclass
 
-from tuning.migrations.findings import TIMED, Effect, Found, Outcome
+from tuning.contract import Outcome
+from tuning.migrations.findings import TIMED, Effect, Found
 from tuning.migrations.locks import Lock, lock_of
 from tuning.observe.facts import ServerFacts, TableFacts
 

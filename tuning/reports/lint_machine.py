@@ -5,7 +5,8 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
-from tuning.migrations.findings import Finding, Outcome, Report
+from tuning.contract import Outcome
+from tuning.migrations.findings import Finding, Report
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Outcome.FAIL: "error", Outcome.WARN: "warning", Outcome.OK: "note", Outcome.SKIP: "none"}

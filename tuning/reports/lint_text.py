@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from tuning.migrations.findings import Finding, Outcome, Report
+from tuning.contract import Outcome
+from tuning.migrations.findings import Finding, Report
 
 
 def lines(report: Report, *, is_verbose: bool) -> Iterator[str]:

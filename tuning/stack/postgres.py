@@ -30,6 +30,8 @@ MONITOR_ROLE = "hotrow_monitor"
 DATABASE = "hotrow"
 LANE_DATABASE = "hotrow_lane"
 """PgBouncer's name for the same database, with a small pool for batches."""
+DIRECT_DATABASE = "hotrow_direct"
+"""PgBouncer's name for the same database in session mode, for whoever needs a session of its own."""
 REPLICATION_SLOT = "hotrow_replica"
 
 _HBA = f"""\

@@ -25,6 +25,8 @@ from tuning.stack.secrets import load_or_make, write_private
 # A fresh primary and replica with their write-ahead log, and room to work in.
 MIN_FREE_BYTES = 512 * 1024 * 1024
 MAX_CLIENT_CONN = 1000
+# Somebody at work, and somebody who looks at it.
+DIRECT_POOL_SIZE = 2
 
 # The kernel closes the sockets of a killed process this long before its parent can see the end.
 DEATH_NOTICE_S = 0.5
@@ -104,6 +106,21 @@ class Stack:
         for child in self._children.values():
             child.check()
 
+    def end(self, part: str, *, is_killed: bool = False) -> None:
+        """End one part and leave the others running, as a fault would; :meth:`begin` starts it again."""
+        child = self._children[part]
+        if is_killed:
+            child.process.kill()
+        child.stop()
+
+    def begin(self, part: str) -> None:
+        """Start a part that was ended, on the same port and with the same data.
+
+        Raises:
+            StackError: It does not start.
+        """
+        {"primary": self._start_primary, "pgbouncer": self._start_pgbouncer}[part]()
+
     def __enter__(self) -> "Stack":
         self.start()
         return self
@@ -157,8 +174,12 @@ class Stack:
         """PgBouncer's totals for the service's database and its lane; None without PgBouncer."""
         if self._pgbouncer is None:
             return None
-        console = self._server("pgbouncer").conninfo(postgres.MONITOR_ROLE, self._secrets.monitor)
-        return pgbouncer.statistics(console, {postgres.DATABASE, postgres.LANE_DATABASE})
+        return pgbouncer.statistics(self.console, {postgres.DATABASE, postgres.LANE_DATABASE})
+
+    @property
+    def console(self) -> str:
+        """The connection string of PgBouncer's console, where there is one."""
+        return self._server("pgbouncer").conninfo(postgres.MONITOR_ROLE, self._secrets.monitor, "pgbouncer")
 
     def service_env(self) -> dict[str, str]:
         """The service's settings in this stack: ``HOTROW_*`` variables without their prefix."""
@@ -222,9 +243,7 @@ class Stack:
     def _start_postgres(self) -> None:
         primary = self._server("primary")
         settings = self.profile.postgres_settings
-        self._report(f"starting PostgreSQL {self._binaries.version}")
-        child = postgres.start_primary(primary, self._binaries, self._account, settings, self._secrets)
-        self._add(child, self._address("primary"), self._binaries.version)
+        self._start_primary()
         postgres.prepare(primary, self._secrets, self.profile.role_settings)
         if not self.profile.has_replica:
             return
@@ -234,6 +253,12 @@ class Stack:
         self._add(child, self._address("replica"), self._binaries.version)
         child.wait_until(lambda: postgres.is_streaming(primary, self._secrets))
 
+    def _start_primary(self) -> None:
+        self._report(f"starting PostgreSQL {self._binaries.version}")
+        settings = self.profile.postgres_settings
+        child = postgres.start_primary(self._server("primary"), self._binaries, self._account, settings, self._secrets)
+        self._add(child, self._address("primary"), self._binaries.version)
+
     def _start_pgbouncer(self) -> None:
         if self._pgbouncer is None:
             return
@@ -241,7 +266,7 @@ class Stack:
         primary = self._server("primary")
         users = {
             role: postgres.scram_verifier(primary, self._secrets, role)
-            for role in (*postgres.GRANTED_ROLES.values(), postgres.MONITOR_ROLE)
+            for role in (*postgres.GRANTED_ROLES.values(), postgres.MIGRATOR_ROLE, postgres.MONITOR_ROLE)
         }
         child = pgbouncer.start(
             self._pgbouncer,
@@ -255,6 +280,7 @@ class Stack:
                 "POSTGRES_PORT": str(primary.port),
                 "POOL_SIZE": str(self.profile.pool_size),
                 "LANE_POOL_SIZE": str(self.profile.lane_pool_size),
+                "DIRECT_POOL_SIZE": str(DIRECT_POOL_SIZE),
                 "MAX_CLIENT_CONN": str(MAX_CLIENT_CONN),
                 "ADMIN_USER": postgres.MONITOR_ROLE,
             },

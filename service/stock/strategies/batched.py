@@ -9,7 +9,7 @@ from django.db import Error as AnyDatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from service.config.environment import WorkerClass, environment
-from service.db.sqlstates import INVALID_REQUEST, is_connection_lost, sqlstate
+from service.db.sqlstates import INVALID_REQUEST, is_connection_lost, is_read_only, sqlstate
 from service.stock.lane import Lane
 from service.stock.strategies import Outcome, Request, Result, function
 
@@ -53,14 +53,14 @@ class Sender:
         """Send a batch in one statement.
 
         A lost connection leaves it unknown whether the batch was committed; sent again with the same
-        keys it is replayed or made. A batch that is refused as a whole is sent one by one, so that a
-        request fails for nobody but itself.
+        keys it is replayed or made. A server that only reads, after a failover, is left the same way. A
+        batch that is refused as a whole is sent one by one, so that a request fails for nobody but itself.
         """
         try:
             try:
                 return self._send(batch)
             except AnyDatabaseError as error:
-                if not is_connection_lost(error):
+                if not is_connection_lost(error) and not is_read_only(error):
                     raise
                 self._connection.close()
                 return self._send(batch)

@@ -7,19 +7,15 @@ without a server, ``NEEDS_SESSIONS`` also where the role may not see other users
 
 import importlib
 import pkgutil
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from tuning.contract import told
 from tuning.migrations.actions import Action
 from tuning.migrations.findings import Found
 from tuning.migrations.python_source import PythonMigration
 from tuning.migrations.script import Script
 from tuning.observe.facts import ServerFacts
-
-SECTIONS = ("When", "Why", "Remedy")
-_HEADS = "|".join(SECTIONS)
-_SECTION = re.compile(rf"^({_HEADS}): (.*?)(?=^(?:{_HEADS}): |\Z)", re.MULTILINE | re.DOTALL)
 
 Check = Callable[[Action, Script, ServerFacts | None], Iterable[Found]]
 PythonCheck = Callable[[PythonMigration], Iterable[Found]]
@@ -49,12 +45,9 @@ def load() -> tuple[Rule, ...]:
 
 def _rule(name: str) -> Rule:
     module = importlib.import_module(f"{__name__}.{name}")
-    title, _, body = (module.__doc__ or "").strip().partition("\n")
-    sections = dict(_SECTION.findall(body))
     return Rule(
         id=name.replace("_", "-"),
-        title=title,
-        **{section.lower(): " ".join(sections.get(section, "").split()) for section in SECTIONS},
+        **told(module.__doc__),
         check=getattr(module, "check", None),
         check_python=getattr(module, "check_python", None),
         check_script=getattr(module, "check_script", None),

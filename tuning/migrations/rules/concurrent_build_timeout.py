@@ -9,8 +9,9 @@ Remedy: SET lock_timeout = 0 and statement_timeout = 0 for it; its lock stops no
 import re
 from collections.abc import Iterator
 
+from tuning.contract import Outcome
 from tuning.migrations.actions import Action, Kind
-from tuning.migrations.findings import Effect, Found, Outcome
+from tuning.migrations.findings import Effect, Found
 from tuning.migrations.script import Script
 from tuning.observe.facts import ServerFacts
 

@@ -7,8 +7,9 @@ Remedy: write the schema: CREATE FUNCTION public.name.
 
 from collections.abc import Iterator
 
+from tuning.contract import Outcome
 from tuning.migrations.actions import Action, Kind
-from tuning.migrations.findings import Effect, Found, Outcome
+from tuning.migrations.findings import Effect, Found
 from tuning.migrations.script import Script
 from tuning.observe.facts import ServerFacts
 

@@ -8,8 +8,9 @@ Remedy: give the new signature a new name, name_v2, and drop the old one when no
 
 from collections.abc import Iterator
 
+from tuning.contract import Outcome
 from tuning.migrations.actions import Action, Kind
-from tuning.migrations.findings import Effect, Found, Outcome
+from tuning.migrations.findings import Effect, Found
 from tuning.migrations.script import Script
 from tuning.migrations.signatures import Signature
 from tuning.observe.facts import ServerFacts

@@ -7,8 +7,9 @@ Remedy: use jsonb.
 
 from collections.abc import Iterator
 
+from tuning.contract import Outcome
 from tuning.migrations.actions import Action, Kind
-from tuning.migrations.findings import Effect, Found, Outcome
+from tuning.migrations.findings import Effect, Found
 from tuning.migrations.reading import cut_at_commas
 from tuning.migrations.script import Script
 from tuning.migrations.tokens import Token

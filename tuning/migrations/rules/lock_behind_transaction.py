@@ -7,8 +7,9 @@ Remedy: end the transaction first, set a lock_timeout of about a second, and try
 
 from collections.abc import Iterator
 
+from tuning.contract import Outcome
 from tuning.migrations.actions import Action, Kind, Name
-from tuning.migrations.findings import Effect, Found, Outcome
+from tuning.migrations.findings import Effect, Found
 from tuning.migrations.locks import Lock, lock_of, waits_for
 from tuning.migrations.reading import referenced
 from tuning.migrations.script import Script

@@ -7,8 +7,9 @@ Remedy: wait until the replica has caught up, write in batches, and look at its 
 
 from collections.abc import Iterator
 
+from tuning.contract import Outcome
 from tuning.migrations.actions import Action, Kind
-from tuning.migrations.findings import Effect, Found, Outcome
+from tuning.migrations.findings import Effect, Found
 from tuning.migrations.script import Script
 from tuning.migrations.weighing import SMALL_BYTES, size
 from tuning.observe.facts import ServerFacts

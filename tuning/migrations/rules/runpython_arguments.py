@@ -7,7 +7,8 @@ Remedy: def fill(apps, schema_editor); an underscore before a name that is not u
 
 from collections.abc import Iterator
 
-from tuning.migrations.findings import Found, Outcome
+from tuning.contract import Outcome
+from tuning.migrations.findings import Found
 from tuning.migrations.python_source import PythonMigration
 
 ARGUMENTS = ["apps", "schema_editor"]

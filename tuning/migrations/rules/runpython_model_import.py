@@ -8,7 +8,8 @@ Remedy: model = apps.get_model("app", "Model") in the function.
 import ast
 from collections.abc import Iterator
 
-from tuning.migrations.findings import Found, Outcome
+from tuning.contract import Outcome
+from tuning.migrations.findings import Found
 from tuning.migrations.python_source import PythonMigration
 
 

@@ -7,7 +7,8 @@ Remedy: give reverse_code; migrations.RunPython.noop where there is nothing to u
 
 from collections.abc import Iterator
 
-from tuning.migrations.findings import Found, Outcome
+from tuning.contract import Outcome
+from tuning.migrations.findings import Found
 from tuning.migrations.python_source import PythonMigration, argument
 
 

@@ -7,8 +7,9 @@ Remedy: go through the table in batches that commit.
 
 from collections.abc import Iterator
 
+from tuning.contract import Outcome
 from tuning.migrations.actions import Action, Kind
-from tuning.migrations.findings import Effect, Found, Outcome
+from tuning.migrations.findings import Effect, Found
 from tuning.migrations.script import Script
 from tuning.observe.facts import ServerFacts
 

@@ -8,8 +8,9 @@ Remedy: start the index with the columns that narrow most, and INCLUDE what is o
 
 from collections.abc import Iterator
 
+from tuning.contract import Outcome
 from tuning.migrations.actions import Action, Kind
-from tuning.migrations.findings import Effect, Found, Outcome
+from tuning.migrations.findings import Effect, Found
 from tuning.migrations.script import Script
 from tuning.observe.facts import ServerFacts
 

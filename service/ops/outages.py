@@ -1,0 +1,44 @@
+"""What a request is answered when the database fails it, in the API and in every other view."""
+
+import logging
+import sys
+
+from django.db import Error as DatabaseError
+from django.db import connections
+from django.http import HttpRequest, HttpResponse
+
+from service.db.sqlstates import is_read_only, is_transient, sqlstate
+from service.ops.problems import Problem, response
+
+logger = logging.getLogger(__name__)
+RETRY_AFTER_S = 1
+
+
+def answer(error: DatabaseError) -> HttpResponse:
+    """503 with Retry-After for what passes by itself, and 500 for what is a fault of ours."""
+    if not is_transient(error):
+        logger.error("database error %s", sqlstate(error), exc_info=error)
+        return response(Problem(500, "internal", "The request failed; it was logged."))
+    logger.warning("database unavailable: %s %s", sqlstate(error), error)
+    if is_read_only(error):
+        _leave_read_only_server()
+    return response(Problem(503, "busy", "The database is busy or away; try again.", retry_after_s=RETRY_AFTER_S))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's ``handler500``: called for whatever no view answered, while the error is being handled."""
+    error = sys.exc_info()[1]
+    if isinstance(error, DatabaseError):
+        return answer(error)
+    return response(Problem(500, "internal", "The request failed; it was logged."))
+
+
+def _leave_read_only_server() -> None:
+    """Close this request's connections: after a failover the old primary still answers, and refuses each write.
+
+    A pool replaces a connection that comes back closed; as many requests meet it as the pool has
+    connections.
+    """
+    for each in connections.all(initialized_only=True):
+        if each.connection is not None:
+            each.connection.close()

@@ -1,0 +1,1 @@
+"""Judge the chain of connections from a worker through PgBouncer to PostgreSQL."""

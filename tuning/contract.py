@@ -1,0 +1,26 @@
+"""What every rule of the kit has in common: its outcomes, and the sections of its docstring that tell of it."""
+
+import re
+from enum import StrEnum
+
+SECTIONS = ("When", "Why", "Remedy")
+_HEADS = "|".join(SECTIONS)
+_SECTION = re.compile(rf"^({_HEADS}): (.*?)(?=^(?:{_HEADS}): |\Z)", re.MULTILINE | re.DOTALL)
+
+
+class Outcome(StrEnum):
+    OK = "OK"
+    SKIP = "SKIP"
+    WARN = "WARN"
+    FAIL = "FAIL"
+
+    @property
+    def weight(self) -> int:
+        return list(Outcome).index(self)
+
+
+def told(docstring: str | None) -> dict[str, str]:
+    """The title, ``when``, ``why`` and ``remedy`` of a rule's module; empty where it does not say."""
+    title, _, body = (docstring or "").strip().partition("\n")
+    sections = dict(_SECTION.findall(body))
+    return {"title": title} | {name.lower(): " ".join(sections.get(name, "").split()) for name in SECTIONS}
