@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, path
 from django.views.generic import RedirectView
 
+from service.catalog.api import product_list
 from service.config.api import api, direct
 from service.ops.health import healthz, readyz
 from service.stock.reserve_api import create_reservation
@@ -12,6 +13,7 @@ from service.stock.reserve_api import create_reservation
 urlpatterns: list[URLPattern | URLResolver] = [
     # The hottest first: they are tried in this order.
     path("api/reservations", direct(create_reservation)),
+    path("api/products", direct(product_list, "GET")),
     path("api/", api.urls),
     path("healthz", healthz),
     path("readyz", readyz),

@@ -4,10 +4,11 @@
 every worker here.
 """
 
-from django.core.cache import cache
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
+
+from service.cache.answers import answers
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -22,6 +23,5 @@ def readyz(request: HttpRequest) -> JsonResponse:
         database = "ok"
     except DatabaseError as error:
         database = type(error).__name__
-    cache.set("readyz", 1, 5)
-    parts = {"database": database, "cache": "ok" if cache.get("readyz") == 1 else "off"}
+    parts = {"database": database, "cache": "ok" if answers().is_well() else "off"}
     return JsonResponse(parts, status=200 if database == "ok" else 503)
