@@ -43,8 +43,8 @@ class Client:
             self.token = answer.json["access_token"]
         return answer
 
-    def get(self, path: str) -> Answer:
-        self._send("GET", path, None, {})
+    def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
+        self._send("GET", path, None, headers or {})
         return self.receive()
 
     def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Answer:

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from tests.integration.cache_server import CacheServer
 from tests.integration.shop import Shop
 from tuning.stack import postgres
 from tuning.stack.stack import Stack
@@ -53,6 +54,15 @@ def django_service(stack: Stack) -> None:
     os.environ |= {f"HOTROW_{name}": value for name, value in (stack.service_env() | urls).items()}
     os.environ["DJANGO_SETTINGS_MODULE"] = "service.config.settings"
     django.setup()
+
+
+@pytest.fixture
+def cache_server(django_service: None) -> Iterator[CacheServer]:
+    """A Redis that a test may kill and stop."""
+    server = CacheServer()
+    server.start()
+    yield server
+    server.end()
 
 
 @pytest.fixture

@@ -1,0 +1,388 @@
+"""Kept answers on a real Redis: versions, changes, one computation, poison, and outages in one process."""
+
+import os
+import pickle
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.integration.cache_server import CacheServer
+from tests.integration.shop import Shop, call
+from tests.unit.test_answers import run_many, until
+from tuning.stack.stack import Stack
+
+pytestmark = pytest.mark.usefixtures("django_service")
+
+
+def lifetime(fresh_s: float = 30, keep_s: float = 60, near_s: float = 0) -> Any:
+    from service.cache.entry import Lifetime
+
+    return Lifetime(fresh_s, keep_s, near_s)
+
+
+def entry(version: int) -> Any:
+    from service.cache.entry import Entry
+
+    return Entry.of(version, b'{"of_version":%d}' % version)
+
+
+def store_of(server: CacheServer) -> Any:
+    from service.cache.entry import Seal
+    from service.cache.redis import RedisStore
+
+    return RedisStore(server.client(), Seal(b"secret"))
+
+
+def write(store: Any, version: int, epoch: str = "", claim: str | None = None) -> bool:
+    return bool(store.write("k", "t", entry(version), epoch=epoch, lifetime=lifetime(), claim=claim))
+
+
+def test_older_version_never_overwrites_a_newer_one_in_redis(cache_server: CacheServer) -> None:
+    store, other = store_of(cache_server), store_of(cache_server)
+    assert [write(store, 5), write(other, 4), write(other, 5), write(store, 6)] == [True, False, True, True]
+    assert other.read("k", "t", lifetime()).entry == entry(6)
+    # The control: a cache that is simply set has what was written last.
+    with cache_server.client() as raw:
+        raw.set("k", 5)
+        raw.set("k", 4)
+        assert raw.get("k") == b"4"
+
+
+def test_stalled_reader_does_not_bring_back_what_was_before(cache_server: CacheServer, shop: Shop) -> None:
+    """Invariant 22 with the service's own reads: whoever read before a reservation writes after it."""
+    from service.stock import availability
+
+    product = shop.product(5)
+    for is_told in (True, False):
+        store = store_of(cache_server)
+        early, before = availability._read(product), store.read("k", "t", lifetime())
+        assert call(shop.connection, [product], [1]).outcome == "reserved"
+        if is_told:
+            store.bump(["t"])
+        late, after = availability._read(product), store.read("k", "t", lifetime())
+        assert early.version < late.version
+        if not is_told:
+            # Nobody told of the change: the version alone decides.
+            assert store.write("k", "t", late, epoch=after.epoch, lifetime=lifetime(), claim=None)
+        assert not store.write("k", "t", early, epoch=before.epoch, lifetime=lifetime(), claim=None)
+        assert store.read("k", "t", lifetime()).entry == (None if is_told else late)
+
+
+def test_position_orders_whatever_two_readers_saw(stack: Stack, shop: Shop) -> None:
+    """Readers beside writers: a larger number never saw an older state, and the same number saw the same."""
+    from service.db.snapshots import POSITION
+
+    product = shop.product(10_000)
+    end = time.monotonic() + 2
+
+    def work(do: Callable[[psycopg.Connection], Any]) -> list[Any]:
+        with psycopg.connect(stack.direct, autocommit=True) as connection:
+            told = []
+            while time.monotonic() < end:
+                told.append(do(connection))
+            return told
+
+    def read(connection: psycopg.Connection) -> Any:
+        statement = (
+            f"SELECT {POSITION}, pg_snapshot_xmax(pg_current_snapshot())::text::bigint, version"
+            " FROM stock_availability_v1(ARRAY[%s::bigint])"
+        )
+        return connection.execute(statement, [product]).fetchone()  # type: ignore[arg-type]
+
+    with ThreadPoolExecutor(6) as pool:
+        writers = [pool.submit(work, lambda connection: call(connection, [product], [1])) for _ in range(3)]
+        readers = [pool.submit(work, read) for _ in range(3)]
+        seen = [row for reader in readers for row in reader.result()]
+        assert sum(len(writer.result()) for writer in writers) > 50
+
+    def breaches(column: int) -> int:
+        by_number: dict[int, set[int]] = {}
+        for row in seen:
+            by_number.setdefault(row[column], set()).add(row[2])
+        newest, found = 0, 0
+        for number in sorted(by_number):
+            found += len(by_number[number]) > 1 or min(by_number[number]) < newest
+            newest = max(by_number[number])
+        return found
+
+    assert len({row[2] for row in seen}) > 20
+    assert breaches(0) == 0
+    # The control: the youngest transaction's number alone does not tell who was still under way.
+    assert breaches(1) > 0
+
+
+@pytest.mark.parametrize("poison", ["pickle", "json", "list", "number", "another's"])
+def test_what_others_wrote_is_a_miss_and_makes_room(cache_server: CacheServer, tmp_path: Path, poison: str) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.system, (f"touch {tmp_path}/went-off",)
+
+    store, name = store_of(cache_server), "hotrow:1:answer:k"
+    with cache_server.client() as raw:
+        match poison:
+            case "pickle":
+                raw.set(name, pickle.dumps(Bomb()))
+            case "json":
+                raw.set(name, b'{"version":999999999999999,"available":1000}')
+            case "list":
+                raw.rpush(name, "x")
+                raw.rpush("hotrow:1:epoch:t", "x")
+            case "number":
+                raw.set(name, 7)
+            case "another's":
+                store.write("other", "t", entry(99), epoch="", lifetime=lifetime(), claim=None)
+                raw.rename("hotrow:1:answer:other", name)
+    answers = cache_server.answers()
+    told = [answers.get("k", "t", lifetime(), lambda: entry(1)) for _ in range(2)]
+    assert told == [entry(1)] * 2
+    assert not (tmp_path / "went-off").exists()
+    # It was kept in its place.
+    assert cache_server.answers().get("k", "t", lifetime(), lambda: entry(2)) == entry(1)
+
+
+def count(answers: list[Any], callers: int) -> int:
+    """How many computations it takes to answer so many callers of one key at once."""
+    calls: list[int] = []
+
+    def compute() -> Any:
+        calls.append(1)
+        time.sleep(0.05)
+        return entry(len(calls))
+
+    turns = iter(range(callers))
+    told = run_many(callers, lambda: answers[next(turns) % len(answers)].get("k", "t", lifetime(), compute))
+    assert len({each.body for each in told}) <= len(calls)
+    return len(calls)
+
+
+def test_cold_key_is_computed_once_for_500_callers_in_two_processes(cache_server: CacheServer) -> None:
+    from service.cache.answers import Answers
+    from service.cache.memory import MemoryStore
+
+    assert count([cache_server.answers(), cache_server.answers()], 500) == 1
+    # The controls: without Redis once a process, without a cache each time.
+    assert count([Answers(MemoryStore(), None), Answers(MemoryStore(), None)], 100) == 2
+    assert count([Answers(None, None)], 20) == 20
+
+
+def test_claim_of_a_process_that_died_holds_up_nobody_for_long(cache_server: CacheServer) -> None:
+    assert store_of(cache_server).claim("k")
+    answers = cache_server.answers()
+    began = time.monotonic()
+    assert answers.get("k", "t", lifetime(), lambda: entry(1)) == entry(1)
+    assert 0.15 < time.monotonic() - began < 1
+    assert answers.get("k", "t", lifetime(), lambda: entry(2)) == entry(1)
+
+
+def test_stale_answer_is_served_while_one_computes_the_next(cache_server: CacheServer) -> None:
+    one, other, life = cache_server.answers(), cache_server.answers(), lifetime(fresh_s=0.2)
+    assert one.get("k", "t", life, lambda: entry(1)) == entry(1)
+    time.sleep(0.3)
+    is_computing, may_end = threading.Event(), threading.Event()
+
+    def slow() -> Any:
+        is_computing.set()
+        may_end.wait(5)
+        return entry(2)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(one.get, "k", "t", life, slow)
+        is_computing.wait(5)
+        for answers in (one, other):
+            began = time.monotonic()
+            assert answers.get("k", "t", life, lambda: entry(3)) == entry(1)
+            assert time.monotonic() - began < 0.1
+        may_end.set()
+        assert first.result() == entry(2)
+    assert other.get("k", "t", life, lambda: entry(3)) == entry(2)
+
+
+def test_stale_answer_is_served_when_the_database_is_away(cache_server: CacheServer) -> None:
+    from django.db import OperationalError
+
+    answers, life = cache_server.answers(), lifetime(fresh_s=0.1, keep_s=1)
+    answers.get("k", "t", life, lambda: entry(1))
+    time.sleep(0.2)
+
+    def fail() -> Any:
+        raise OperationalError("the connection is lost") from psycopg.OperationalError()
+
+    assert answers.get("k", "t", life, fail) == entry(1)
+    time.sleep(1)
+    with pytest.raises(OperationalError):
+        answers.get("k", "t", life, fail)
+
+
+def test_change_is_seen_here_at_once_and_elsewhere_soon(cache_server: CacheServer) -> None:
+    here, elsewhere = cache_server.answers(), cache_server.answers()
+    for version in range(1, 30):
+        assert here.get("k", "t", lifetime(), lambda v=version: entry(v)) == entry(version)
+        assert elsewhere.get("k", "t", lifetime(), lambda: entry(99)) == entry(version)
+        here.changed(["t"])
+    here.get("k", "t", lifetime(), lambda: entry(50))
+    elsewhere.changed(["t"])
+    assert until(lambda: here.get("k", "t", lifetime(), lambda: entry(51)) == entry(51), 2) < 0.5
+
+
+def test_near_copy_spares_redis_and_ends_with_a_change(cache_server: CacheServer) -> None:
+    here, elsewhere, life = cache_server.answers(), cache_server.answers(), lifetime(near_s=0.5)
+    here.get("k", "t", life, lambda: entry(1))
+    with cache_server.client() as raw:
+        before = raw.info("commandstats")["cmdstat_evalsha"]["calls"]
+        for _ in range(100):
+            here.get("k", "t", life, lambda: entry(2))
+        assert raw.info("commandstats")["cmdstat_evalsha"]["calls"] == before
+    elsewhere.changed(["t"])
+    assert until(lambda: here.get("k", "t", life, lambda: entry(2)) == entry(2), 2) > 0.1
+    here.changed(["t"])
+    assert here.get("k", "t", life, lambda: entry(3)) == entry(3)
+
+
+@pytest.mark.parametrize("fault", ["killed", "stopped"])
+def test_outage_costs_a_request_little_and_ends_by_itself(cache_server: CacheServer, fault: str) -> None:
+    answers = cache_server.answers()
+    answers.get("k", "t", lifetime(), lambda: entry(1))
+    if fault == "killed":
+        cache_server.kill()
+    else:
+        cache_server.signal(signal.SIGSTOP)
+    began, took, numbers = time.monotonic(), [], iter(range(10**6))
+    while time.monotonic() - began < 1:
+        asked = time.monotonic()
+        # A key of its own each time: nothing is there that could be served without Redis.
+        answers.get(f"k{next(numbers)}", "t", lifetime(), lambda: entry(2))
+        took.append(time.monotonic() - asked)
+    assert max(took) < 0.25
+    assert answers._shared.is_away
+    # Three requests notice it, and no other one pays.
+    assert sum(each > 0.05 for each in took) <= 4
+    assert not answers.is_well()
+    answers.changed(["t"])
+    if fault == "killed":
+        cache_server.start()
+    else:
+        cache_server.signal(signal.SIGCONT)
+    assert until(answers.is_well, 5) < 5
+    # What Redis had before the outage is not believed: something has changed since.
+    assert answers.get("k", "t", lifetime(), lambda: entry(3)) == entry(3)
+
+
+def test_outage_leaves_a_process_its_own_memory(cache_server: CacheServer) -> None:
+    answers = cache_server.answers()
+    cache_server.kill()
+    until(lambda: answers._shared.is_away or not answers.is_well(), 1)
+    until(lambda: bool(answers.is_well() or answers._shared.is_away), 1)
+    assert answers.get("k", "t", lifetime(), lambda: entry(1)) == entry(1)
+    assert answers.get("k", "t", lifetime(), lambda: entry(2)) == entry(1)
+    answers.changed(["t"])
+    assert answers.get("k", "t", lifetime(), lambda: entry(2)) == entry(2)
+
+
+def test_reservation_and_what_follows_it_forget_the_availability(shop: Shop) -> None:
+    import json
+
+    from service.cache.answers import answers
+    from service.stock import availability, reservations, supply, waitlist
+
+    product = shop.product(3)
+
+    def free() -> int:
+        """Through the cache; that it is one shows in that a change by another client is not seen."""
+        told = json.loads(availability.availability_of(product).body)["available"]
+        assert isinstance(told, int)
+        return told
+
+    assert free() == 3
+    call(shop.connection, [product], [1])
+    assert free() == 3
+    made = reservations.reserve(1, uuid.uuid4().hex, [(product, 1)])
+    assert free() == 1
+    supply.restock(uuid.uuid4().hex, product, "MAIN", 4)
+    assert free() == 5
+    shop.ask("release_reservation_v1", 1, made.order_id, None)
+    assert free() == 5
+    supply.adjust(uuid.uuid4().hex, product, "MAIN", 0, json.loads(fresh(product))["version"])
+    assert free() == 0
+    waitlist.join(2, product, 1)
+    assert answers().is_well()
+
+
+def fresh(product: int) -> bytes:
+    from service.stock import availability
+
+    return bytes(availability._read(product).body)
+
+
+def test_saved_product_is_listed_when_it_is_committed(shop: Shop) -> None:
+    import json
+
+    from django.db import transaction
+
+    from service.catalog.listing import page
+    from service.catalog.models import Category, Product
+
+    category = Category.objects.create(name=uuid.uuid4().hex)
+
+    def listed() -> list[str]:
+        return [item["name"] for item in json.loads(page(1, 10, category.pk).body)["items"]]
+
+    assert listed() == []
+    product = Product.objects.create(sku=uuid.uuid4().hex, name="first", price=1, category=category)
+    assert listed() == ["first"]
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        product.name = "never"
+        product.save()
+        _ = 1 / 0
+    assert listed() == ["first"]
+    with transaction.atomic():
+        product.name = "second"
+        product.save()
+        assert listed() == ["first"]
+    assert listed() == ["second"]
+    product.delete()
+    assert listed() == []
+    category.delete()
+
+
+@pytest.mark.parametrize("name", ["batched", "function", "pessimistic"])
+def test_reservation_sends_redis_nothing_but_coalesced_notices(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A counting client: who asks Redis for what."""
+    import redis
+    from django_redis import get_redis_connection
+
+    from service.config.environment import StrategyName
+    from service.stock import availability, reservations
+    from service.stock.strategies import strategy
+
+    product, sent = shop.product(300), []
+    send = redis.Redis.execute_command
+
+    def counted(client: Any, *arguments: Any, **options: Any) -> Any:
+        if client.connection_pool is get_redis_connection("default").connection_pool:
+            sent.append((threading.current_thread().name, arguments[0]))
+        return send(client, *arguments, **options)
+
+    monkeypatch.setattr(redis.Redis, "execute_command", counted)
+    monkeypatch.setattr(reservations, "_strategy", lambda: strategy(StrategyName(name)))
+    began = time.monotonic()
+    for _ in range(100):
+        reservations.reserve(1, uuid.uuid4().hex, [(product, 1)])
+    took_s = time.monotonic() - began
+    time.sleep(0.1)
+    assert {thread for thread, _ in sent} == {"cache-notices"}
+    # SCRIPT LOAD is sent once in the life of a Redis.
+    assert {command for _, command in sent} - {"SCRIPT LOAD"} == {"EVALSHA"}
+    assert len(sent) <= 4 + took_s / 0.02
+    # The control: a read is counted.
+    availability.availability_of(product)
+    assert threading.current_thread().name in {thread for thread, _ in sent}
