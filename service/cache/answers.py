@@ -60,7 +60,9 @@ class Answers:
         if memory is None:
             return compute()
         near = memory.read(key, tag)
-        if near.entry is not None and near.is_fresh:
+        # What was kept here while Redis was away is not looked at when it is back.
+        is_asked_first = self._shared is None or lifetime.near_s > 0
+        if is_asked_first and near.entry is not None and near.is_fresh:
             return near.entry
         # Whoever comes after a change made here does not join those who came before it.
         return self._flights.run(

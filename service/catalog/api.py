@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 from ninja.errors import ValidationError as InvalidRequest
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from service.catalog import listing
 from service.ops import conditional
@@ -19,7 +19,7 @@ PAGE_MAX = 1000
 MAX_BIGINT = 2**63 - 1
 
 
-class PageIn(Schema):
+class PageIn(BaseModel):
     page: int = Field(default=1, ge=1, le=PAGE_MAX)
     page_size: int = Field(default=20, ge=1, le=PAGE_SIZE_MAX)
     category: int | None = Field(default=None, ge=1, le=MAX_BIGINT)

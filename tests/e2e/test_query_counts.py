@@ -1,7 +1,9 @@
 """How many statements each call sends to the database, counted by the database."""
 
+import json
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -63,6 +65,26 @@ def test_each_call_sends_the_statements_that_it_needs(stack: Stack, client: Clie
         documented = sum(len(path) for path in client.get("/api/openapi.json").json["paths"].values())
         # Some are counted in more states than one, and two are no part of the API.
         assert documented == len(calls) - 2 - 4
+
+
+def test_delivery_by_the_feed_is_seen_by_the_service(stack: Stack, client: Client, tmp_path: Path) -> None:
+    """Another process changes the stock, tells Redis of it, and ends."""
+    with psycopg.connect(stack.direct, autocommit=True) as direct:
+        shop = Shop(direct)
+        product = shop.product(3)
+        (sku,) = direct.execute("SELECT sku FROM product WHERE id = %s", [product]).fetchone() or ("",)
+
+        def free() -> int:
+            return int(client.get(f"/api/products/{product}/availability").json["available"])
+
+        assert free() == 3
+        feed = tmp_path / "feed.jsonl"
+        feed.write_text(json.dumps({"key": uuid.uuid4().hex, "sku": sku, "warehouse": "MAIN", "delta": 4}))
+        stack.manage("stock_feed", str(feed))
+        assert free() == 7
+        # The control: a change that nobody tells of is seen when the answer is over.
+        shop.ask("restock_v1", uuid.uuid4().hex, product, "MAIN", 1)
+        assert free() == 7
 
 
 @pytest.mark.parametrize("path", ["/api/products?page_size=3", "/api/products/1/availability"])
