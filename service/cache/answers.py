@@ -132,7 +132,8 @@ def _in_redis(
         found = visit.read(key, tag, lifetime)
         if found.entry is not None:
             if found.is_fresh:
-                visit.release(key, claim)
+                with suppress(StoreAway):
+                    visit.release(key, claim)
                 return found.entry, min(lifetime.near_s, found.left_s)
             publish(found.entry)
     entry = found.entry

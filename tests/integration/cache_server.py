@@ -16,6 +16,7 @@ from tuning.stack.children import Child
 from tuning.stack.ports import HOST, free_port
 
 PASSWORD = "password-of-a-test"
+PATIENCE_S = 5.0
 
 
 class CacheServer:
@@ -50,19 +51,17 @@ class CacheServer:
             self._child.stop()
             self._child = None
 
-    def client(self) -> Any:
+    def client(self, timeout_s: float = PATIENCE_S) -> Any:
         """A client as django-redis makes it: over a pool, so that redis-py tries nothing twice."""
-        from service.config.settings import REDIS_TIMEOUT_S
-
-        limits = {"socket_timeout": REDIS_TIMEOUT_S, "socket_connect_timeout": REDIS_TIMEOUT_S}
+        limits = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
         return redis.Redis(connection_pool=redis.ConnectionPool.from_url(self.url, **limits))
 
-    def answers(self) -> Any:
-        """What a process has that speaks to this Redis."""
+    def answers(self, timeout_s: float = PATIENCE_S) -> Any:
+        """What a process has that speaks to this Redis; the service's own timeout is shorter."""
         from service.cache.answers import Answers
         from service.cache.entry import Seal
         from service.cache.memory import MemoryStore
         from service.cache.redis import RedisStore
         from service.cache.shared import Shared
 
-        return Answers(MemoryStore(), Shared(RedisStore(self.client(), Seal(b"secret"))))
+        return Answers(MemoryStore(), Shared(RedisStore(self.client(timeout_s), Seal(b"secret"))))
