@@ -45,7 +45,7 @@ PROOF = {
     22: ["answers.older_version_never_overwrites_a_newer_one_in_redis",
          "answers.stalled_reader_does_not_bring_back_what_was_before",
          "answers.position_orders_whatever_two_readers_saw",
-         "answers.reservation_sends_redis_nothing_but_coalesced_notices",
+         "changes_told.reservation_sends_redis_nothing_but_coalesced_notices",
          "strategies.admission_does_not_believe_the_cache"],
     23: ["order_rules.events_are_written_with_the_change_or_not_at_all"],
     24: ["lifecycle.waiting_list_is_served_in_order_and_walk_ins_are_not",
