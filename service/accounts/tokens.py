@@ -1,7 +1,7 @@
 """Issue and verify access tokens: JWT, HS256, every claim required (RFC 8725, RFC 9068).
 
 The algorithm is this module's and the key is the one that ``kid`` names in the ring, so a token has
-no say in how it is checked. A token ends with its life: no list of revoked ones is asked (ADR 20).
+no say in how it is checked. A token ends with its life: no list of revoked ones is asked (ADR 22).
 """
 
 import time

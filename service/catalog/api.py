@@ -1,59 +1,49 @@
-"""HTTP: the product list."""
+"""HTTP: the product list. A page that is kept is sent as it is, past ninja's operation (ADR 20)."""
 
-from decimal import Decimal
 from typing import Annotated
 
-from django.http import HttpRequest
-from ninja import Query, Router, Schema
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router
+from ninja.errors import ValidationError as InvalidRequest
+from pydantic import BaseModel, Field, ValidationError
 
-from service.catalog.models import Product
-from service.stock.availability import availability
+from service.catalog import listing
+from service.ops import conditional
+from service.ops.problems import documented
 
 router = Router(tags=["catalog"])
 
 PAGE_SIZE_MAX = 100
 # OFFSET reads all that it skips: beyond this many pages a caller wants a search, not a list.
 PAGE_MAX = 1000
+MAX_BIGINT = 2**63 - 1
 
 
-class ProductOut(Schema):
-    id: int
-    sku: str
-    name: str
-    price: Decimal
-    category: str
-    available: int
+class PageIn(BaseModel):
+    page: int = Field(default=1, ge=1, le=PAGE_MAX)
+    page_size: int = Field(default=20, ge=1, le=PAGE_SIZE_MAX)
+    category: int | None = Field(default=None, ge=1, le=MAX_BIGINT)
 
 
-class ProductPage(Schema):
-    items: list[ProductOut]
-    page: int
-    next_page: int | None
+@router.get(
+    "",
+    response=listing.ProductPage,
+    summary="List products that are on sale",
+    openapi_extra=conditional.documented(documented({})),
+)
+def list_products(request: HttpRequest, wanted: Annotated[PageIn, Query()]) -> HttpResponse:
+    return _answer(request, wanted)
 
 
-@router.get("", response=ProductPage, summary="List products that are on sale")
-def list_products(
-    request: HttpRequest,
-    page: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 1,
-    page_size: Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX)] = 20,
-    category: Annotated[int | None, Query(ge=1)] = None,
-) -> ProductPage:
-    products = Product.objects.filter(is_active=True)
-    if category is not None:
-        products = products.filter(category_id=category)
-    start = (page - 1) * page_size
-    # One row more than the page holds tells whether there is a next one, without a count.
-    rows = list(products.select_related("category").order_by("id")[start : start + page_size + 1])
-    free = {found.product_id: found.available for found in availability([row.pk for row in rows])}
-    items = [
-        ProductOut(
-            id=row.pk,
-            sku=row.sku,
-            name=row.name,
-            price=row.price,
-            category=row.category.name,
-            available=free.get(row.pk, 0),
-        )
-        for row in rows[:page_size]
-    ]
-    return ProductPage(items=items, page=page, next_page=page + 1 if len(rows) > page_size else None)
+def product_list(request: HttpRequest) -> HttpResponse:
+    """The same, called directly."""
+    try:
+        wanted = PageIn.model_validate({name: request.GET[name] for name in request.GET})
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
+        raise InvalidRequest([{**item, "loc": ("query", *item["loc"])} for item in errors]) from None
+    return _answer(request, wanted)
+
+
+def _answer(request: HttpRequest, wanted: PageIn) -> HttpResponse:
+    return conditional.answer(request, listing.page(wanted.page, wanted.page_size, wanted.category))

@@ -33,8 +33,8 @@ api.add_router("/reservations", stock)
 api.add_router("/orders", checkout)
 
 
-def direct(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Serve a POST of the API past ninja's operation, which costs more than it saves (docs/adr/0011).
+def direct(view: Callable[[HttpRequest], HttpResponse], method: str = "POST") -> Callable[[HttpRequest], HttpResponse]:
+    """Serve a call of the API past ninja's operation, which costs more than it saves (docs/adr/0011).
 
     The same token is needed and errors look the same; the operation stays registered for OpenAPI.
     """
@@ -42,8 +42,8 @@ def direct(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest
     @csrf_exempt
     def served(request: HttpRequest) -> HttpResponse:
         try:
-            if request.method != "POST":
-                raise Problem(405, "method_not_allowed", "Only POST is allowed here.")
+            if request.method != method:
+                raise Problem(405, "method_not_allowed", f"Only {method} is allowed here.")
             request.auth = bearer(request)  # type: ignore[attr-defined]  # as ninja sets it
             return view(request)
         except Exception as error:  # noqa: BLE001  # ninja's handlers know each, and raise what they do not

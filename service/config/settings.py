@@ -72,8 +72,8 @@ AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": f"{_VALIDATORS}.CommonPasswordValidator"},
 ]
 
-# A stalled Redis may cost a request this much; redis-py would wait 5 s for each call.
-REDIS_TIMEOUT_S = 0.2
+# A stalled Redis may cost a request this much, once (service/cache); redis-py would wait 5 s for each call.
+REDIS_TIMEOUT_S = 0.1
 
 
 def _cache() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, path
 from django.views.generic import RedirectView
 
+from service.catalog.api import product_list
 from service.config.api import api, direct
 from service.ops.health import healthz, readyz
 from service.ops.outages import server_error
@@ -14,6 +15,7 @@ handler500 = server_error
 urlpatterns: list[URLPattern | URLResolver] = [
     # The hottest first: they are tried in this order.
     path("api/reservations", direct(create_reservation)),
+    path("api/products", direct(product_list, "GET")),
     path("api/", api.urls),
     path("healthz", healthz),
     path("readyz", readyz),

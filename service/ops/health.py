@@ -6,11 +6,11 @@ every worker here.
 
 from typing import Any
 
-from django.core.cache import cache
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from service.cache.answers import answers
 from service.ops.outages import RETRY_AFTER_S
 from service.ops.problems import Problem, response
 
@@ -36,8 +36,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
         database = "ok"
     except DatabaseError as error:
         database = type(error).__name__
-    cache.set("readyz", 1, 5)
-    parts |= {"database": database, "cache": "ok" if cache.get("readyz") == 1 else "off"}
+    parts |= {"database": database, "cache": "ok" if answers().is_well() else "off"}
     if database == "ok":
         return JsonResponse(parts)
     return response(Problem(503, "not_ready", "The database does not answer.", retry_after_s=RETRY_AFTER_S, **parts))

@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Field, Path, Router, Schema
 
+from service.ops import conditional
 from service.ops.problems import documented
 from service.stock import availability as reads
 from service.stock import orders
@@ -35,11 +36,10 @@ class AvailabilityOut(Schema):
     "/{product_id}/availability",
     response=AvailabilityOut,
     summary="Free units of one product",
-    openapi_extra=documented({404: ["unknown_product"]}),
+    openapi_extra=conditional.documented(documented({404: ["unknown_product"]})),
 )
-def get_availability(request: HttpRequest, product_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)]) -> AvailabilityOut:
-    found = reads.availability_of(product_id)
-    return AvailabilityOut(product_id=found.product_id, available=found.available, version=found.version)
+def get_availability(request: HttpRequest, product_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)]) -> HttpResponse:
+    return conditional.answer(request, reads.availability_of(product_id))
 
 
 class ProductsIn(Schema):
@@ -99,19 +99,24 @@ def extend(request: HttpRequest, order_id: UUID) -> OrderOut:
 )
 def confirm(request: HttpRequest, order_id: UUID, body: PaymentIn) -> OrderOut:
     orders.confirm(user(request), order_id, body.payment_ref, body.lines)
-    return _order(user(request), order_id)
+    return _changed(_order(user(request), order_id))
 
 
 @router.post("/{order_id}/release", response=OrderOut, summary="Give the units back", openapi_extra=_OF_STATE)
 def release(request: HttpRequest, order_id: UUID, body: LinesIn) -> OrderOut:
     orders.release(user(request), order_id, body.lines)
-    return _order(user(request), order_id)
+    return _changed(_order(user(request), order_id))
 
 
 def user(request: HttpRequest) -> int:
     """The id of the buyer that the request's token speaks for."""
     user_id: int = request.auth  # type: ignore[attr-defined]  # set by BearerToken
     return user_id
+
+
+def _changed(order: OrderOut) -> OrderOut:
+    reads.forget({line.product_id for line in order.lines})
+    return order
 
 
 def _order(user_id: int, order_id: UUID) -> OrderOut:

@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from service.config.environment import environment
 from service.stock import errors
+from service.stock.availability import forget
 from service.stock.strategies import Outcome, Request, Strategy, strategy
 
 Mode = Literal["new", "replace"]
@@ -53,6 +54,8 @@ def reserve(user_id: int, key: str, lines: list[tuple[int, int]], mode: Mode = "
         case Outcome.RESERVED | Outcome.REPLAYED:
             assert result.order_id is not None
             assert result.expires_at is not None
+            # Committed: no strategy runs in a transaction block.
+            forget(quantities)
             return Reservation(
                 order_id=result.order_id,
                 expires_at=result.expires_at,

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
+
+from service.stock.availability import forget
 
 MAX_UNITS = 10**12  # of restock_v1 and adjust_stock_v1
 
 # One statement, whichever way the product is named. A shop with one warehouse need not name it.
-_PRODUCT = "coalesce(%s, (SELECT id FROM product WHERE sku = %s))"
+_PRODUCT = "(SELECT coalesce(%s, (SELECT id FROM product WHERE sku = %s)) AS id) AS p"
 _WAREHOUSE = "coalesce(%s, (SELECT min(code) FROM warehouse HAVING count(*) = 1))"
-_RESTOCK = f"SELECT outcome, available, version FROM restock_v1(%s, {_PRODUCT}, {_WAREHOUSE}, %s)"  # noqa: S608
-_ADJUST = f"SELECT outcome, available, version FROM adjust_stock_v1(%s, {_PRODUCT}, {_WAREHOUSE}, %s, %s)"  # noqa: S608
+_TOLD = f"SELECT outcome, available, version, p.id FROM {_PRODUCT}"  # noqa: S608
+_RESTOCK = f"{_TOLD}, restock_v1(%s, p.id, {_WAREHOUSE}, %s)"
+_ADJUST = f"{_TOLD}, adjust_stock_v1(%s, p.id, {_WAREHOUSE}, %s, %s)"
 
 
 class Outcome(StrEnum):
@@ -70,8 +73,10 @@ def adjust(key: str, product: int | str, warehouse: str | None, available: int, 
 
 def _change(statement: str, key: str, product: int | str, warehouse: str | None, *amounts: int) -> Result:
     product_id, sku = (product, None) if isinstance(product, int) else (None, product)
-    arguments: list[Any] = [key, product_id, sku, warehouse, *amounts]
+    arguments: list[Any] = [product_id, sku, key, warehouse, *amounts]
     with connection.cursor() as cursor:
         cursor.execute(statement, arguments)
-        outcome, available, version = cursor.fetchone()
+        outcome, available, version, changed = cursor.fetchone()
+    if changed is not None:
+        transaction.on_commit(lambda: forget([changed]))
     return Result(Outcome(outcome), available, version)

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from django.db import connection
+from django.db import connection, transaction
 
 from service.stock import errors
+from service.stock.availability import forget
 
 
 class Outcome(StrEnum):
@@ -42,6 +43,8 @@ def join(user_id: int, product_id: int, quantity: int) -> Place:
         raise errors.InactiveProduct("The product is not on sale.")
     if outcome == "user_limit":
         raise errors.UserLimit("One buyer may not have so many units of the product.")
+    if outcome == Outcome.OFFERED:
+        transaction.on_commit(lambda: forget([product_id]))
     return Place(Outcome(outcome), place)
 
 
@@ -56,3 +59,4 @@ def leave(user_id: int, product_id: int) -> None:
         (outcome,) = cursor.fetchone()
     if outcome != "left":
         raise errors.NotWaiting("You do not wait for this product.")
+    transaction.on_commit(lambda: forget([product_id]))

@@ -116,12 +116,13 @@ def test_bench_http_measures_the_service_alone_where_no_peer_is_installed(
     assert done.code == 0, done.err
     document = json.loads(done.out)
     rows = {row["load"]: row for row in document["rows"]}
-    assert set(rows) == {"empty", "hot", "spread"}
+    assert set(rows) == {"empty", "list", "hot", "spread"}
     assert all(row["non_2xx"] == row["broken"] == 0 for row in rows.values())
     # wrk stops counting when its time is up; what was under way is reserved all the same.
     for load in ("hot", "spread"):
         assert 0 < rows[load]["requests"] <= rows[load]["reserved"] <= rows[load]["requests"] + 8
-    assert rows["empty"]["reserved"] == 0
+    assert rows["empty"]["reserved"] == rows["list"]["reserved"] == 0
+    assert "service list, 4 connections" in {each["of"] for each in document["ratios"]}
     assert "FastAPI is left out" in document["notes"][0]
     assert alive(hotrow.running()) == []
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.integration.shop import Shop
 from tuning.stack.ports import HOST, free_port
 from tuning.stack.stack import Stack
 
@@ -43,20 +42,6 @@ def test_pickle_in_redis_is_not_executed(stack: Stack) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # whichever way JSON refuses it
         cache.get(key)
     assert not Path("/tmp/hotrow-pickle-bomb").exists()
-
-
-def test_pessimistic_reservation_forgets_the_availability(shop: Shop) -> None:
-    from django.core.cache import cache
-
-    from service.config.environment import StrategyName
-    from service.stock.strategies import Outcome, Request, strategy
-
-    product, other = shop.product(1), shop.product(1)
-    cache.set_many({f"stock:available:{product}": 1, f"stock:available:{other}": 1}, 60)
-    request = Request(order_id=uuid.uuid4(), user_id=1, key=uuid.uuid4().hex, quantities={product: 1}, ttl_s=60)
-    assert strategy(StrategyName.PESSIMISTIC)(request).outcome is Outcome.RESERVED
-    assert cache.get(f"stock:available:{product}") is None
-    assert cache.get(f"stock:available:{other}") == 1
 
 
 def test_cache_without_redis_is_a_miss_within_its_timeout(stack: Stack) -> None:

@@ -42,8 +42,11 @@ PROOF = {
     20: ["lifecycle.stock_feed_applies_each_key_once", "lifecycle.adjustment_needs_the_version_that_was_counted"],
     21: ["order_rules.availability_of_a_hundred_products_is_one_statement_clamped_for_each_location",
          "lifecycle.availability_of_many_products_is_one_statement"],
-    # That an older version never overwrites a newer one in the cache has no test yet.
-    22: ["strategies.admission_does_not_believe_the_cache"],
+    22: ["answers.older_version_never_overwrites_a_newer_one_in_redis",
+         "answers.stalled_reader_does_not_bring_back_what_was_before",
+         "answers.position_orders_whatever_two_readers_saw",
+         "changes_told.reservation_sends_redis_nothing_but_coalesced_notices",
+         "strategies.admission_does_not_believe_the_cache"],
     23: ["order_rules.events_are_written_with_the_change_or_not_at_all"],
     24: ["lifecycle.waiting_list_is_served_in_order_and_walk_ins_are_not",
          "order_rules.walk_in_cannot_take_what_others_wait_for"],

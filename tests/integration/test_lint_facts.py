@@ -217,7 +217,12 @@ def test_facts_are_read_while_a_table_is_locked(server: tuple[str, str], judge: 
 def test_role_that_sees_no_sessions_has_its_rules_skipped(server: tuple[str, str]) -> None:
     sources = Sources((("a.sql", "ALTER TABLE small ADD a bigint"),))
     scripts = lint.scripts(sources)
-    facts = tables.read(server[1], *lint.names(scripts), sample_s=0)
+    with psycopg.connect(server[0], autocommit=True) as superuser:
+        superuser.execute(f"REVOKE pg_read_all_stats FROM {postgres.OWNER_ROLE}")
+        try:
+            facts = tables.read(server[1], *lint.names(scripts), sample_s=0)
+        finally:
+            superuser.execute(f"GRANT pg_read_all_stats TO {postgres.OWNER_ROLE}")
     outcomes = {rule.rule: rule for rule in lint.judge(scripts, sources, lint.Settings(None), facts).rules}
     assert outcomes["lock-behind-transaction"].reason == lint.NO_SESSIONS
     assert outcomes["concurrent-build-on-partitioned"].outcome is Outcome.OK

@@ -28,7 +28,9 @@ from tuning.stack.supervisor import running
 
 INSTANCE = "bench-http"
 SERVICE, PEER = "service", "fastapi"
-LOADS = ("empty", "hot", "spread")
+LOADS = ("empty", "list", "hot", "spread")
+# The service's cached product list; the peer has none.
+LIST_PATH = "/api/products"
 BUYERS = 200
 HOT_PRODUCT = 1
 SPREAD = (1, 1_000)
@@ -116,7 +118,8 @@ def measure(
             urls = {SERVICE: stack.url} | ({PEER: peer} if peer else {})
             if peer is None:
                 notes.append(f"FastAPI is left out: it is not installed in {peers} (`make bench-peers` does)")
-            hits = [Hit(server, load, number) for number, load, server in product(connections, LOADS, urls)]
+            every = product(connections, LOADS, urls)
+            hits = [Hit(server, load, each) for each, load, server in every if load != "list" or server == SERVICE]
             rows = {hit: Served(hit) for hit in hits}
 
             def take(hit: Hit, number: int, length: int) -> tuple[Hits, int]:
@@ -160,6 +163,8 @@ def _settle(database: psycopg.Connection) -> None:
 def _target(hit: Hit, url: str, file: Path) -> Target:
     if hit.load == "empty":
         return Target(url)
+    if hit.load == "list":
+        return Target(url, LIST_PATH, tokens=file)
     return Target(url, tokens=file, products=(HOT_PRODUCT, HOT_PRODUCT) if hit.load == "hot" else SPREAD)
 
 

@@ -34,7 +34,10 @@ class Hits:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What wrk asks for: one path again and again, or new orders where ``products`` are given."""
+    """What wrk asks for: one path again and again, or new orders where ``products`` are given.
+
+    ``tokens`` is a file with an access token a line; a path is asked for with the first.
+    """
 
     url: str
     path: str = "/healthz"
@@ -51,7 +54,9 @@ def measure(target: Target, *, connections: int, seconds: int, number: int) -> H
     words = ["wrk", f"--threads={min(2, os.cpu_count() or 1)}", f"--connections={connections}"]
     words += [f"--duration={seconds}s", f"--timeout={TIMEOUT_S}s", f"--script={SCRIPTS / 'reserve.lua'}"]
     words += [f"{target.url}{target.path}", "--"]
-    if target.products is None:
+    if target.products is None and target.tokens is not None:
+        words += ["read", str(number), str(target.tokens)]
+    elif target.products is None:
         words += ["empty", str(number)]
     else:
         words += ["reserve", str(number), str(target.tokens), *(str(product) for product in target.products)]

@@ -110,7 +110,8 @@ def http(
 ) -> None:
     """Measure the whole service with wrk, and FastAPI with asyncpg on the same database; about 6 minutes.
 
-    An empty view, reservations of one hot product and of 1,000 products, each of both servers.
+    An empty view, reservations of one hot product and of 1,000 products, each of both servers; and the
+    service's product list.
     """
     _require_writable(out_dir)
     with Progress() as progress:

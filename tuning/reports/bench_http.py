@@ -25,7 +25,7 @@ def document(found: Measured, machine: Machine, *, rounds: int, seconds: int) ->
 
 
 def ratios(rows: list[Served]) -> list[dict[str, Any]]:
-    """Reserving over the empty view of the same server, and the service over its peer, round by round."""
+    """Each load over the empty view of the same server, and the service over its peer, round by round."""
     by_hit = {row.hit: row for row in rows}
     found = []
     for hit, row in by_hit.items():

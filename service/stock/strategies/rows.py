@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from django.core.cache import cache
 from django.db import DatabaseError, IntegrityError, transaction
 
 from service.catalog.models import Product
@@ -52,7 +51,6 @@ def reserve(request: Request, take: Take) -> Result:
             return Result(Outcome.BUSY)
         raise
     assert granted_at is not None  # a cart has at least one line
-    cache.delete_many([f"stock:available:{product}" for product in request.quantities])
     return Result(Outcome.RESERVED, order_id=request.order_id, expires_at=granted_at + ttl)
 
 

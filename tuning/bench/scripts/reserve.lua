@@ -1,4 +1,5 @@
--- wrk: mode "empty" asks for one path again and again; mode "reserve" sends a new order each time.
+-- wrk: mode "empty" asks for one path again and again, "read" does so with a token; mode "reserve" sends a new order
+-- each time.
 -- Arguments: mode, run, file of tokens, first product, last product.
 local count, threads = 0, 0
 
@@ -21,6 +22,7 @@ end
 function init(arguments)
   tokens = {}
   run = arguments[2]
+  if arguments[1] == "read" then wrk.headers["Authorization"] = "Bearer " .. io.lines(arguments[3])() end
   if arguments[1] ~= "reserve" then return end  -- without request() wrk sends the same bytes, and has more time to
   for line in io.lines(arguments[3]) do tokens[#tokens + 1] = "Bearer " .. line end
   first, last = tonumber(arguments[4]), tonumber(arguments[5])

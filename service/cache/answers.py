@@ -1,0 +1,189 @@
+"""The one door to the cache: an answer is looked for, computed once where it is missing, and kept.
+
+The cache is advisory. With Redis away each process keeps answers by itself; with ``HOTROW_CACHE=none``
+each is computed. Nothing that decides may ask here (ADR 20).
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import cache
+from hashlib import sha512
+
+from django.db import Error as DatabaseError
+from django_redis import get_redis_connection
+
+from service.cache.entry import Entry, Lifetime, Seal
+from service.cache.flights import Flights
+from service.cache.memory import MemoryStore
+from service.cache.redis import RedisStore, StoreAway
+from service.cache.shared import Shared, Visit
+from service.config.environment import CacheBackend, environment
+from service.db.sqlstates import is_transient
+
+logger = logging.getLogger(__name__)
+
+# Somebody else computes: an answer takes a few milliseconds, and a database in trouble takes longer.
+OTHERS_S = 0.2
+POLL_S = 0.01
+
+Compute = Callable[[], Entry]
+Publish = Callable[[Entry], None]
+
+
+class Answers:
+    """The answers of one process.
+
+    Args:
+        memory: None where nothing is to be kept.
+        shared: None without Redis.
+    """
+
+    def __init__(self, memory: MemoryStore | None, shared: Shared | None) -> None:
+        self._memory = memory
+        self._shared = shared
+        self._flights: Flights[Entry] = Flights()
+
+    def get(self, key: str, tag: str, lifetime: Lifetime, compute: Compute) -> Entry:
+        """Find the answer, or compute it.
+
+        An answer that is no longer fresh is served to all but the one who computes the next, and to that
+        one too when the database cannot be asked.
+
+        Args:
+            tag: What :meth:`changed` names to end it early.
+            compute: Reads it from the database, with the version of what was read.
+        """
+        memory = self._memory
+        if memory is None:
+            return compute()
+        near = memory.read(key, tag)
+        # What was kept here while Redis was away is not looked at when it is back.
+        is_asked_first = self._shared is None or lifetime.near_s > 0
+        if is_asked_first and near.entry is not None and near.is_fresh:
+            return near.entry
+        # Whoever comes after a change made here does not join those who came before it.
+        return self._flights.run(
+            (key, near.epoch), lambda publish: self._look(memory, key, tag, lifetime, compute, publish)
+        )
+
+    def changed(self, tags: Iterable[str]) -> None:
+        """End what is kept under these tags; call it when the change is committed. Never waits, never fails."""
+        if self._memory is None:
+            return
+        named = list(tags)
+        self._memory.bump(named)
+        if self._shared is not None:
+            self._shared.changed(named)
+
+    def is_well(self) -> bool:
+        """Whether answers are kept where they should be."""
+        try:
+            if self._shared is not None:
+                self._shared.ping()
+        except StoreAway:
+            return False
+        return self._memory is not None
+
+    def _look(
+        self, memory: MemoryStore, key: str, tag: str, lifetime: Lifetime, compute: Compute, publish: Publish
+    ) -> Entry:
+        epoch = memory.epoch(tag)
+        if self._shared is not None:
+            try:
+                entry, near_s = _in_redis(self._shared.visit(), key, tag, lifetime, compute, publish)
+            except StoreAway:
+                pass
+            else:
+                if near_s > 0:
+                    memory.write(key, tag, entry, epoch=epoch, fresh_s=near_s, keep_s=near_s)
+                return entry
+        found = memory.read(key, tag)
+        if found.entry is not None:
+            if found.is_fresh:
+                return found.entry
+            publish(found.entry)
+        entry = _computed(found.entry, compute)
+        if entry is not found.entry:
+            memory.write(key, tag, entry, epoch=found.epoch, fresh_s=lifetime.fresh_s, keep_s=lifetime.keep_s)
+        return entry
+
+
+def _in_redis(
+    visit: Visit, key: str, tag: str, lifetime: Lifetime, compute: Compute, publish: Publish
+) -> tuple[Entry, float]:
+    """Find the answer in Redis, or compute it and put it there; and how long a near copy of it may be served.
+
+    Raises:
+        StoreAway: Redis is of no use, and nothing was computed.
+    """
+    found = visit.read(key, tag, lifetime)
+    if found.entry is not None and found.is_fresh:
+        return found.entry, min(lifetime.near_s, found.left_s)
+    claim = visit.claim(key)
+    if claim is None:
+        others = found.entry or _of_others(visit, key, tag, lifetime)
+        if others is not None:
+            return others, 0.0
+    else:
+        # It may have been computed between the first look and the claim.
+        found = visit.read(key, tag, lifetime)
+        if found.entry is not None:
+            if found.is_fresh:
+                with suppress(StoreAway):
+                    visit.release(key, claim)
+                return found.entry, min(lifetime.near_s, found.left_s)
+            publish(found.entry)
+    entry = found.entry
+    try:
+        entry = _computed(found.entry, compute)
+    finally:
+        with suppress(StoreAway):
+            if entry is not None and entry is not found.entry:
+                visit.write(key, tag, entry, epoch=found.epoch, lifetime=lifetime, claim=claim)
+            elif claim is not None:
+                visit.release(key, claim)
+    return entry, lifetime.near_s
+
+
+def _of_others(visit: Visit, key: str, tag: str, lifetime: Lifetime) -> Entry | None:
+    """What another process computes at the moment; None if that takes too long."""
+    deadline = time.monotonic() + OTHERS_S
+    while time.monotonic() < deadline:
+        time.sleep(POLL_S)
+        found = visit.read(key, tag, lifetime)
+        if found.entry is not None:
+            return found.entry
+    return None
+
+
+def _computed(stale: Entry | None, compute: Compute) -> Entry:
+    """The next answer; the last one where the database is away."""
+    try:
+        return compute()
+    except DatabaseError as error:
+        if stale is None or not is_transient(error):
+            raise
+        logger.warning("the database is away: the last answer is served")
+        return stale
+
+
+def answers() -> Answers:
+    """The answers of this process; a forked worker has its own."""
+    return _answers(os.getpid())
+
+
+@cache
+def _answers(pid: int) -> Answers:
+    env = environment()
+    match env.cache:
+        case CacheBackend.NONE:
+            return Answers(None, None)
+        case CacheBackend.MEMORY:
+            return Answers(MemoryStore(), None)
+        case CacheBackend.REDIS:
+            # A secret key may have any length; a hash takes 64 bytes of key.
+            seal = Seal(sha512(env.secret_key.get_secret_value().encode()).digest())
+            return Answers(MemoryStore(), Shared(RedisStore(get_redis_connection("default"), seal)))
