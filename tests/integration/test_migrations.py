@@ -1,5 +1,6 @@
 """Every migration applied, reversed and applied again, on each PostgreSQL that is supported."""
 
+import importlib
 import os
 import re
 import subprocess
@@ -133,9 +134,10 @@ def test_index_migration_refuses_a_name_that_is_taken(database: str, manage: Man
 def test_sqlmigrate_prints_what_runs_and_reverses(manage: Manage) -> None:
     manage("migrate")
     told = manage("sqlmigrate", "stock", "0003_functions").stdout
-    assert len(re.findall(r"^CREATE (FUNCTION|PROCEDURE) public\.", told, re.MULTILINE)) == len(FUNCTIONS)
+    named = importlib.import_module("service.stock.migrations.0003_functions").FUNCTIONS
+    assert len(re.findall(r"^CREATE (FUNCTION|PROCEDURE) public\.", told, re.MULTILINE)) == len(named)
     back = manage("sqlmigrate", "stock", "0003_functions", "--backwards").stdout
-    assert len(re.findall(r"^DROP (FUNCTION|PROCEDURE) ", back, re.MULTILINE)) == len(FUNCTIONS)
+    assert len(re.findall(r"^DROP (FUNCTION|PROCEDURE) ", back, re.MULTILINE)) == len(named)
     index = ("sqlmigrate", "stock", "0004_stock_reservation_due_idx")
     assert "\nCREATE INDEX CONCURRENTLY stock_reservation_due_idx ON public." in manage(*index).stdout
     assert "\nDROP INDEX CONCURRENTLY public.stock_reservation_due_idx;" in manage(*index, "--backwards").stdout
