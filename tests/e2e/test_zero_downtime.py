@@ -52,7 +52,7 @@ def migrate(stack: Stack, *arguments: str) -> None:
     settings = {**stack.service_env(), "DATABASE_URL": stack.direct, "CONNECTION_MODE": "per_request"}
     done = subprocess.run(
         [sys.executable, "-m", "service.manage", "migrate", "--verbosity=1", *arguments],
-        env={**web._environment(settings), "DJANGO_SETTINGS_MODULE": "tests.release.settings"},
+        env={**web.environment(settings), "DJANGO_SETTINGS_MODULE": "tests.release.settings"},
         capture_output=True,
         text=True,
         timeout=MIGRATE_S,
@@ -66,7 +66,7 @@ def test_release_is_applied_and_reversed_under_load(live: Live) -> None:
         with traffic(live.stack.url, live.products) as seen:
             began = time.monotonic()
             # The service's own indexes, gone and built again, and the release with all that it does to the table.
-            for arguments in (["stock", "0003"], ["stock"], ["release"]):
+            for arguments in (["stock", "0003"], ["stock"], ["checkout"], ["release"]):
                 migrate(live.stack, *arguments)
                 assert owner.execute(_INVALID).fetchall() == []
             (rows,) = owner.execute("SELECT count(channel) FROM stock_reservation").fetchone() or (0,)
