@@ -109,7 +109,9 @@ def test_web_is_ready_with_database_and_cache(ready: Ready) -> None:
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
-        assert (answer.status, json.loads(answer.read())) == (200, {"database": "ok", "cache": "ok"})
+        told = json.loads(answer.read())
+        assert (answer.status, told["database"], told["cache"]) == (200, "ok", "ok")
+        assert told["pool"]["requests_waiting"] == 0
     finally:
         connection.close()
 

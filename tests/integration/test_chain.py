@@ -72,7 +72,9 @@ def test_this_service_is_judged_whole_and_is_well(stack: Stack) -> None:
 
 
 def test_this_service_set_wrong_is_found(stack: Stack) -> None:
-    done = of_service(stack, "--json", "--worker-connections", "2000", POOL_SIZE="200", WORKERS="8")
+    # The service would refuse to start if it knew PgBouncer's limit.
+    wrong = {"POOL_SIZE": "200", "WORKERS": "8", "PGBOUNCER_MAX_CLIENTS": "10000"}
+    done = of_service(stack, "--json", "--worker-connections", "2000", **wrong)
     assert done.returncode == 1
     assert "client-budget" in findings(done)
     preloaded = of_service(stack, "--preload")
