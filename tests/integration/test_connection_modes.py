@@ -102,7 +102,7 @@ def test_full_pool_answers_503_with_retry_after(
                 blocker.execute("SELECT 1 FROM product_stock WHERE product_id = %s FOR UPDATE", [product])
                 client.send_reservation(product, 1)
                 await_lock_wait(watcher)
-                refused = other.get("/api/products")
+                refused = other.get(f"/api/reservations/{uuid.uuid4()}")
             assert (refused.status, refused.json["code"]) == (503, "busy")
             assert refused.headers["Retry-After"] in ("1", "2", "3")
             assert client.receive().status == 201
