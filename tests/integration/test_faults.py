@@ -246,8 +246,11 @@ def ask(client: Client, path: str, body: object, headers: dict[str, str]) -> Ans
 @pytest.mark.parametrize("way", [DIRECT, replace(MAIN, is_pooled=False)], ids=str)
 def test_connection_to_a_server_that_only_reads_is_given_up(broken: Stack, tmp_path: Path, way: Way) -> None:
     with buyers(broken, way, tmp_path) as traffic, psycopg.connect(broken.superuser, autocommit=True) as superuser:
-        before = sessions(superuser, "%reserve%")
-        assert before
+        deadline = time.monotonic() + RECOVERY_S
+        # A session shows its last statement alone, which is as often a read or the pool's look at it.
+        while not (before := sessions(superuser, "%reserve%")):
+            assert time.monotonic() < deadline, "no session reserves"
+            time.sleep(0.01)
         superuser.execute("ALTER SYSTEM SET default_transaction_read_only = on")
         superuser.execute("SELECT pg_reload_conf()")
         try:
