@@ -47,7 +47,8 @@ class Notices:
                 self._is_running = True
                 atexit.register(self.flush)
                 threading.Thread(target=self._run, name="cache-notices", daemon=True).start()
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     def is_told(self, tag: str, wait_s: float) -> bool:
         """Whether Redis knows of every change of this tag; waits so long for it to be told."""

@@ -5,7 +5,6 @@ from its bytes into pydantic, and the answer from its values into JSON. What it 
 OpenAPI beside it.
 """
 
-import json
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema
 from ninja.errors import ValidationError as InvalidRequest
 from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import to_json
 
 from service.ops.problems import Problem, documented
 from service.stock import reservations
@@ -79,13 +79,13 @@ def create_reservation(request: HttpRequest) -> HttpResponse:
     lines = [(line.product_id, line.quantity) for line in body.lines]
     held = reservations.reserve(user(request), key, lines, body.mode)
     document = {
-        "order_id": str(held.order_id),
+        "order_id": held.order_id,
         "status": "held",
         # As Django's encoder writes a time in the other answers.
         "expires_at": held.expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "lines": [{"product_id": product, "quantity": quantity} for product, quantity in held.quantities.items()],
     }
-    answer = HttpResponse(json.dumps(document).encode(), status=201, content_type="application/json")
+    answer = HttpResponse(to_json(document), status=201, content_type="application/json")
     if held.is_replay:
         answer["Idempotency-Replayed"] = "true"
     return answer
