@@ -41,6 +41,7 @@ TIME_ZONE = "UTC"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 
 DATABASES = databases(env)
+DATABASE_ROUTERS = ["service.db.router.Router"]
 # For `hotrow chain`: the lane holds one connection of a worker, whatever its requests are.
 HOTROW_CHAIN_CONNECTIONS = {"lane": 1}
 

@@ -262,7 +262,7 @@ def test_admission_does_not_believe_the_cache(shop: Shop, name: str, told: int) 
     def lie() -> None:
         key, tag = f"stock:available:{product}", f"stock:{product}"
         answers().changed([tag])
-        answers().get(key, tag, availability.LIFETIME, lambda: Entry.of(1, b'{"available":%d}' % told))
+        answers().get(key, tag, availability.LIFETIME, lambda least: Entry.of(1, b'{"available":%d}' % told))
         assert json.loads(availability.availability_of(product).body) == {"available": told}
 
     lie()
