@@ -48,6 +48,9 @@ def _replica(env: Environment, url: str) -> dict[str, Any]:
     entry = database(env, url, env.pool_size)
     entry["ENGINE"] = "service.db.bounded_postgresql"
     entry["OPTIONS"]["connect_timeout"] = REPLICA_CONNECT_TIMEOUT_S
+    if env.connection_mode is ConnectionMode.PERSISTENT:
+        # A check that fails would be followed by a new connection, and its timeout; a read that fails is not.
+        entry["CONN_HEALTH_CHECKS"] = False
     if "pool" in entry["OPTIONS"]:
         entry["OPTIONS"]["pool"]["timeout"] = REPLICA_POOL_TIMEOUT_S
     return entry

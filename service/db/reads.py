@@ -16,6 +16,7 @@ from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from service.db import positions
+from service.db.bounded_postgresql.base import DatabaseWrapper
 from service.db.pooled import give_back
 from service.db.replica import Replica, replica
 from service.db.router import REPLICA
@@ -65,8 +66,9 @@ def read_primary(statement: str, parameters: Parameters) -> Read:
 def _from_replica(server: Replica, statement: str, parameters: Parameters, least: int) -> Read | None:
     """What the replica says; None if that is too old, or nothing."""
     try:
+        session = _since_last_outage(server)
         for _ in range(2):
-            is_replica, found = _ask(connections[REPLICA], statement, parameters)
+            is_replica, found = _ask(session, statement, parameters)
             if not is_replica:
                 server.left()
                 return None
@@ -83,6 +85,16 @@ def _from_replica(server: Replica, statement: str, parameters: Parameters, least
         with contextlib.suppress(DatabaseError):
             connections[REPLICA].close()
     return None
+
+
+def _since_last_outage(server: Replica) -> BaseDatabaseWrapper:
+    """This request's connection to the replica, unless it is of before an outage: none of those is tried."""
+    session = connections[REPLICA]
+    assert isinstance(session, DatabaseWrapper)
+    if session.outages_seen != server.outages:
+        session.close()
+        session.outages_seen = server.outages
+    return session
 
 
 def _caught_up(server: Replica, least: int) -> bool:

@@ -55,6 +55,7 @@ class Replica:
     def __init__(self, max_lag_s: float, wait_s: float) -> None:
         self.max_lag_s, self.wait_s = max_lag_s, wait_s
         self.is_away = True
+        self.outages = 0
         self._seen = 0
         self._notes: deque[tuple[int, float]] = deque()
         self._lock = threading.Lock()
@@ -104,6 +105,7 @@ class Replica:
 
     def _leave(self, why: str) -> None:
         if not self.is_away:
+            self.outages += 1
             logger.warning("the replica is left alone (%s): reads go to the primary", why.strip())
         self.is_away = True
 

@@ -182,7 +182,7 @@ def test_slow_redis_costs_a_request_at_most_its_bound(cache_server: CacheServer,
     client = Redis(connection_pool=ConnectionPool.from_url(url, **limits))
     answers = Answers(MemoryStore(), Shared(RedisStore(client, Seal(b"secret"))))
 
-    def took(key: str, asks: Callable[[], Entry]) -> float:
+    def took(key: str, asks: Callable[[int], Entry]) -> float:
         began = time.monotonic()
         answers.get(key, "t", Lifetime(30, 60), asks)
         return time.monotonic() - began

@@ -46,6 +46,8 @@ class _Driver:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    outages_seen = 0
+    """How many outages there had been when the connection was last used."""
     Database = _Driver()  # type: ignore[assignment]  # what Django uses of a module
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
