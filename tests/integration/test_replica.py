@@ -21,8 +21,8 @@ from tuning.stack.supervisor import running
 
 HEADER = "Hotrow-Position"
 DELAY_S = 2.0
-PAIRS = 5_000 if IS_SOAK else 500
-PAIRS_BESIDE = 5_000 if IS_SOAK else 150
+PAIRS = 2_000 if IS_SOAK else 500
+PAIRS_BESIDE = 2_000 if IS_SOAK else 150
 WRITERS = 5
 # A replica that hangs is noticed after half a second, and after two where a connection is being made.
 NOTICED_S = 3.0
