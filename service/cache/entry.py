@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 _HEADER = re.compile(
-    rb'\{"seen":(\d{1,16}),"end":(\d{1,16}),"epoch":"((?:\d{1,16}-[0-9a-f]{1,32})?)","seal":"([0-9a-f]{32})"\}\n'
+    rb'\{"seen":(\d{1,16}),"end":(\d{1,16}),"ended":(\d{1,19}),"epoch":"((?:\d{1,16}-[0-9a-f]{1,32})?)","seal":"([0-9a-f]{32})"\}\n'
 )
 
 
@@ -14,18 +14,23 @@ _HEADER = re.compile(
 class Entry:
     """A JSON document as it is sent, and between which positions of the log it was read (ADR 23).
 
-    Every change up to ``seen`` is in it, and none that came behind ``end``. So of two entries the one that
-    has seen the other's end is the newer.
+    Every change up to ``seen`` is in it, and none that came behind ``end``. ``ended`` tells two readers of a
+    primary apart whose log has not moved meanwhile.
     """
 
     seen: int
     end: int
+    ended: int
     body: bytes
     etag: str
 
     @classmethod
-    def of(cls, seen: int, body: bytes, end: int | None = None) -> "Entry":
-        return cls(seen, seen if end is None else end, body, f'"{blake2b(body, digest_size=12).hexdigest()}"')
+    def of(cls, seen: int, body: bytes, end: int | None = None, ended: int = 0) -> "Entry":
+        return cls(seen, seen if end is None else end, ended, body, f'"{blake2b(body, digest_size=12).hexdigest()}"')
+
+    def replaces(self, held: "Entry") -> bool:
+        """Whether it is certainly as new as what is held; the script in ``redis`` decides the same."""
+        return (self.seen, self.ended) >= (held.end, held.ended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +87,20 @@ class Seal:
         self._secret = secret
 
     def dump(self, key: str, entry: Entry, epoch: str) -> bytes:
-        seal = self._seal(key, entry.seen, entry.end, epoch, entry.body)
-        header = b'{"seen":%d,"end":%d,"epoch":"%s","seal":"%s"}\n' % (entry.seen, entry.end, epoch.encode(), seal)
-        return header + entry.body
+        read = b'{"seen":%d,"end":%d,"ended":%d,"epoch":"%s",' % (entry.seen, entry.end, entry.ended, epoch.encode())
+        return read + b'"seal":"%s"}\n' % self._seal(key, entry, epoch) + entry.body
 
     def load(self, key: str, text: bytes) -> tuple[Entry, str] | None:
         """Read an entry and its epoch; None for anything that was not written here under this key."""
         header = _HEADER.match(text)
         if header is None:
             return None
-        seen, end, epoch, body = int(header[1]), int(header[2]), header[3].decode(), text[header.end() :]
-        if not hmac.compare_digest(header[4], self._seal(key, seen, end, epoch, body)):
-            return None
-        return Entry.of(seen, body, end), epoch
+        seen, end, ended = (int(header[number]) for number in (1, 2, 3))
+        entry, epoch = Entry.of(seen, text[header.end() :], end, ended), header[4].decode()
+        return (entry, epoch) if hmac.compare_digest(header[5], self._seal(key, entry, epoch)) else None
 
-    def _seal(self, key: str, seen: int, end: int, epoch: str, body: bytes) -> bytes:
-        made = blake2b(f"{key} {seen} {end} {epoch}\n".encode(), key=self._secret, digest_size=16)
-        made.update(body)
+    def _seal(self, key: str, entry: Entry, epoch: str) -> bytes:
+        told = f"{key} {entry.seen} {entry.end} {entry.ended} {epoch}\n"
+        made = blake2b(told.encode(), key=self._secret, digest_size=16)
+        made.update(entry.body)
         return made.hexdigest().encode()

@@ -53,8 +53,8 @@ class MemoryStore:
         now = time.monotonic()
         with self._lock:
             kept = self._entries.get(key)
-            is_older = kept is not None and kept.keep_until > now and kept.entry.end > entry.seen
-            if is_older or epoch != self.epoch(tag):
+            is_newer = kept is None or kept.keep_until <= now or entry.replaces(kept.entry)
+            if not is_newer or epoch != self.epoch(tag):
                 return False
             self._entries[key] = _Kept(entry, epoch, now + fresh_s, now + keep_s)
             self._entries.move_to_end(key)

@@ -32,8 +32,10 @@ if redis.pcall('GET', KEYS[3]) == ARGV[5] then redis.call('DEL', KEYS[3]) end
 if (redis.pcall('GET', KEYS[2]) or '') ~= ARGV[3] then return 0 end
 local held = redis.pcall('GET', KEYS[1])
 if type(held) == 'string' then
-  local ends = tonumber(string.match(held, '^{"seen":%d+,"end":(%d+),'))
-  if ends and ends > tonumber(ARGV[4]) then return 0 end
+  local ends, ended = string.match(held, '^{"seen":%d+,"end":(%d+),"ended":(%d+),')
+  ends, ended = tonumber(ends), tonumber(ended)
+  local seen = tonumber(ARGV[4])
+  if ends and (seen < ends or seen == ends and tonumber(ARGV[6]) < ended) then return 0 end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
@@ -88,7 +90,8 @@ class RedisStore:
         """Give the claim back and keep the entry, unless its tag was bumped or a newer entry is there."""
         keys = [_entry(key), _epoch(tag), _claim(key)]
         text = self._seal.dump(key, entry, epoch)
-        return bool(self._ask(self._write, keys, [text, int(lifetime.keep_s * 1000), epoch, entry.seen, claim or ""]))
+        keep_ms = int(lifetime.keep_s * 1000)
+        return bool(self._ask(self._write, keys, [text, keep_ms, epoch, entry.seen, claim or "", entry.ended]))
 
     def release(self, key: str, claim: str) -> None:
         """Give the claim back with nothing to keep."""

@@ -10,7 +10,7 @@ from ninja import Schema
 
 from service.cache.answers import answers
 from service.cache.entry import Entry, Lifetime
-from service.db.positions import END
+from service.db.positions import END, ENDED
 from service.db.reads import read
 
 # Kept for 5 minutes, so that a page is there while the next is computed or the database is away. Its free
@@ -28,8 +28,8 @@ WITH page AS MATERIALIZED (
      WHERE p.is_active AND (%(category)s::bigint IS NULL OR p.category_id = %(category)s)
      ORDER BY p.id
     OFFSET %(skip)s LIMIT %(limit)s)
-SELECT log.position, page.id, page.sku, page.name, page.price, page.category, coalesce(free.available, 0)
-  FROM (SELECT {END} AS position) AS log
+SELECT log.position, log.ended, page.id, page.sku, page.name, page.price, page.category, coalesce(free.available, 0)
+  FROM (SELECT {END} AS position, {ENDED} AS ended) AS log
   LEFT JOIN page ON true
   LEFT JOIN stock_availability_v1(ARRAY(SELECT id FROM page)) AS free ON free.product_id = page.id
  ORDER BY page.id
@@ -67,7 +67,7 @@ def _read(number: int, size: int, category: int | None, least: int) -> Entry:
     found_here = read(_PAGE, {"category": category, "skip": (number - 1) * size, "limit": size + 1}, least)
     rows = found_here.rows
     names = tuple(ProductOut.model_fields)
-    found = [dict(zip(names, row[1:], strict=True)) for row in rows if row[1] is not None]
+    found = [dict(zip(names, row[2:], strict=True)) for row in rows if row[2] is not None]
     next_page = number + 1 if len(found) > size else None
     made = ProductPage.model_validate({"items": found[:size], "page": number, "next_page": next_page})
-    return Entry.of(found_here.seen, made.model_dump_json().encode(), rows[0][0])
+    return Entry.of(found_here.seen, made.model_dump_json().encode(), *rows[0][:2])

@@ -17,6 +17,13 @@ _REPLAYED = "(pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint"
 SEEN = f"(CASE WHEN pg_is_in_recovery() THEN {_REPLAYED} + 1 ELSE {_WRITTEN} END)"
 # Read after it: a snapshot shows nothing that came into the log later.
 END = f"(CASE WHEN pg_is_in_recovery() THEN {_REPLAYED} ELSE {_WRITTEN} END)"
+# Commits that are in the log wait for the disk before they are shown. So where the log has not moved between
+# two readers of a primary, the one for whom more transactions had ended is the later one. A standby keeps no
+# list of those under way, and needs none: it shows what it has replayed.
+ENDED = (
+    "(CASE WHEN pg_is_in_recovery() THEN 0 ELSE pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+    " - (SELECT count(*) FROM pg_snapshot_xip(pg_current_snapshot())) END)"
+)
 _CHANGE = f"SELECT {_WRITTEN} + 1"
 
 # For a change of which nobody knows the position: no replica can say that it has it. No server has

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from service.cache.answers import answers
 from service.cache.entry import Entry, Lifetime
-from service.db.positions import END
+from service.db.positions import END, ENDED
 from service.db.reads import read, read_primary
 from service.db.replica import committed
 from service.stock.errors import UnknownProduct
@@ -15,7 +15,10 @@ from service.stock.errors import UnknownProduct
 LIFETIME = Lifetime(fresh_s=5, keep_s=10)
 
 _OF_MANY = "SELECT product_id, available, version FROM stock_availability_v1(%s::bigint[]) ORDER BY product_id"
-_OF_ONE = f"SELECT product_id, available, version, {END} FROM stock_availability_v1(ARRAY[%s::bigint])"  # noqa: S608
+_OF_ONE = (
+    f"SELECT {END}, {ENDED}, product_id, available, version"  # noqa: S608  # constants of this package
+    " FROM stock_availability_v1(ARRAY[%s::bigint])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,6 @@ def _read(product_id: int, least: int = 0) -> Entry:
         found = read_primary(_OF_ONE, [product_id])
     if not found.rows:
         raise UnknownProduct("The product does not exist.")
-    ((product, available, version, end),) = found.rows
-    return Entry.of(
-        found.seen, json.dumps({"product_id": product, "available": available, "version": version}).encode(), end
-    )
+    ((end, ended, product, available, version),) = found.rows
+    told = {"product_id": product, "available": available, "version": version}
+    return Entry.of(found.seen, json.dumps(told).encode(), end, ended)

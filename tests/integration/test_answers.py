@@ -78,7 +78,7 @@ def test_stalled_reader_does_not_bring_back_what_was_before(cache_server: CacheS
         if is_told:
             store.bump({"t": 0})
         late, after = availability._read(product), store.read("k", "t", lifetime())
-        assert early.seen < late.end
+        assert not early.replaces(late)
         if not is_told:
             # Nobody told of the change: the version alone decides.
             assert store.write("k", "t", late, epoch=after.epoch, lifetime=lifetime(), claim=None)
@@ -88,7 +88,7 @@ def test_stalled_reader_does_not_bring_back_what_was_before(cache_server: CacheS
 
 def test_position_orders_whatever_two_readers_saw(stack: Stack, shop: Shop) -> None:
     """Readers beside writers: who has seen another's end never saw an older state."""
-    from service.db.positions import END, SEEN
+    from service.db.positions import END, ENDED, SEEN
 
     product = shop.product(10_000)
     end = time.monotonic() + 2
@@ -102,7 +102,7 @@ def test_position_orders_whatever_two_readers_saw(stack: Stack, shop: Shop) -> N
 
     def read(connection: psycopg.Connection) -> Any:
         statement = (
-            f"SELECT {SEEN}; SELECT {END}, version, pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+            f"SELECT {SEEN}; SELECT {END}, {ENDED}, version, pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
             " FROM stock_availability_v1(ARRAY[%s::bigint])"
         )
         with psycopg.ClientCursor(connection) as cursor:
@@ -116,10 +116,11 @@ def test_position_orders_whatever_two_readers_saw(stack: Stack, shop: Shop) -> N
         seen = [row for reader in readers for row in reader.result()]
         assert sum(len(writer.result()) for writer in writers) > 50
 
-    assert len({version for _, _, version, _ in seen}) > 20
-    # Each beside the newest state that somebody saw who ended before it began.
-    newest, ends, ordered = 0, sorted((end, version) for _, end, version, _ in seen), 0
-    for began, _, version, _ in sorted(seen):
+    assert len({version for _, _, _, version, _ in seen}) > 20
+    # Each beside the newest state that somebody saw whom it would replace.
+    newest, ordered = 0, 0
+    ends = sorted(((end, ended), version) for _, end, ended, version, _ in seen)
+    for began, version in sorted(((position, ended), version) for position, _, ended, version, _ in seen):
         while ordered < len(ends) and ends[ordered][0] <= began:
             newest = max(newest, ends[ordered][1])
             ordered += 1
@@ -134,10 +135,10 @@ def test_position_orders_whatever_two_readers_saw(stack: Stack, shop: Shop) -> N
             before = read(shop.connection)
             slow.commit()
             after = read(shop.connection)
-            assert before[1] <= after[0]
-            assert not after[1] <= before[0]
-            assert before[2] < after[2]
-            is_told_apart.append(before[3] < after[3])
+            assert (before[1], before[2]) <= (after[0], after[2])
+            assert not (after[1], after[2]) <= (before[0], before[2])
+            assert before[3] < after[3]
+            is_told_apart.append(before[4] < after[4])
     # Unless somebody else happens to end a transaction at the same moment.
     assert not all(is_told_apart)
 
@@ -154,7 +155,7 @@ def test_what_others_wrote_is_a_miss_and_makes_room(cache_server: CacheServer, t
             case "pickle":
                 raw.set(name, pickle.dumps(Bomb()))
             case "json":
-                raw.set(name, b'{"seen":999999999999999,"end":999999999999999,"available":1000}')
+                raw.set(name, b'{"seen":999999999999999,"end":999999999999999,"ended":1,"available":1000}')
             case "list":
                 raw.rpush(name, "x")
                 raw.rpush("hotrow:1:epoch:t", "x")

@@ -82,7 +82,7 @@ def test_memory_is_bounded_in_entries_and_tags() -> None:
         b"{}",
         b'{"seen":1}\n{}',
         b"\x80\x04\x95pickle",
-        b'{"seen":1,"end":1,"epoch":"","seal":"' + b"0" * 32 + b'"}\n{"available":1}',
+        b'{"seen":1,"end":1,"ended":1,"epoch":"","seal":"' + b"0" * 32 + b'"}\n{"available":1}',
     ],
 )
 def test_seal_reads_nothing_but_its_own(text: bytes) -> None:
