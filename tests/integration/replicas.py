@@ -46,6 +46,11 @@ class ReadReplica:
         assert isinstance(found, int)
         return found
 
+    def reads_of_primary(self) -> int:
+        with psycopg.connect(self._stack.superuser, dbname=postgres.DATABASE) as primary:
+            (found,) = primary.execute(_READS).fetchone() or (0,)
+        return int(found)
+
     def await_reads(self, timeout_s: float) -> float:
         """Wait until it answers reads; how long that took."""
         began, before = time.monotonic(), self.reads()

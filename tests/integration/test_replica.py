@@ -1,5 +1,6 @@
 """Reads on the replica: who wrote sees it, nobody is told of an outage, and nothing older comes back."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -196,6 +197,40 @@ def test_header_is_told_by_each_write_and_refused_when_it_is_none(
         assert time.monotonic() - began < 1
 
 
+def test_reads_cost_the_primary_nothing_while_the_replica_is_as_good(
+    copied: Stack, replica: ReadReplica, tmp_path: Path
+) -> None:
+    with psycopg.connect(copied.direct, autocommit=True) as direct:
+        product = Shop(direct).product(9)
+    replica.await_caught_up()
+    with served(copied, MAIN, tmp_path / "web.log", CACHE="none", REPLICA_WAIT_S="1") as url, Client(url) as client:
+        client.log_in("user1")
+        warm(client, replica)
+        made = client.reserve(product, 1)
+        headers = {HEADER: made.headers[HEADER]}
+        reads = {
+            "availability": lambda: client.get(f"/api/products/{product}/availability", headers),
+            "list": lambda: client.get("/api/products?page_size=3", headers),
+            "many": lambda: client.post("/api/availability", {"product_ids": [product]}, headers),
+        }
+        for name, ask in reads.items():
+            before = replica.reads(), replica.reads_of_primary()
+            assert ask().status == 200
+            # Twice where it was not there yet.
+            assert replica.reads() > before[0]
+            assert (name, replica.reads_of_primary() - before[1]) == (name, 0)
+        # The control.
+        replica.execute("SELECT pg_wal_replay_pause()")
+        try:
+            headers[HEADER] = client.reserve(product, 1).headers[HEADER]
+            for name, ask in reads.items():
+                primary = replica.reads_of_primary()
+                assert ask().status == 200
+                assert (name, replica.reads_of_primary() - primary) == (name, 1)
+        finally:
+            replica.execute("SELECT pg_wal_replay_resume()")
+
+
 @pytest.mark.parametrize(("way", "is_held_up"), WAYS, ids=str)
 def test_replica_held_up_frozen_and_killed_is_no_error(
     copied: Stack, replica: ReadReplica, tmp_path: Path, way: Way, is_held_up: bool
@@ -231,11 +266,16 @@ def test_replica_held_up_frozen_and_killed_is_no_error(
 
 
 def test_promoted_replica_is_no_replica(copied: Stack, replica: ReadReplica, tmp_path: Path) -> None:
-    """The last: there is no way back."""
     replica.await_caught_up()
-    with buyers(copied, MAIN, tmp_path, CACHE="none") as traffic:
-        replica.await_reads(RECOVERY_S)
-        replica.execute("SELECT pg_promote()")
-        replica.await_silence(RECOVERY_S)
-        assert traffic.await_success(time.monotonic()) < NOTICED_S
-    assert traffic.told.statuses[503] == 0
+    try:
+        with buyers(copied, MAIN, tmp_path, CACHE="none") as traffic:
+            replica.await_reads(RECOVERY_S)
+            replica.execute("SELECT pg_promote()")
+            replica.await_silence(RECOVERY_S)
+            assert traffic.await_success(time.monotonic()) < NOTICED_S
+        assert traffic.told.statuses[503] == 0
+    finally:
+        # There is no way back: the others get a new one.
+        copied.end("replica")
+        shutil.rmtree(copied.paths.data("replica"))
+        copied.begin("replica")
