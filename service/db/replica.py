@@ -56,7 +56,7 @@ class Replica:
         self.max_lag_s, self.wait_s = max_lag_s, wait_s
         self.is_away = True
         self.outages = 0
-        self._seen = 0
+        self._seen, self._seen_at = 0, 0.0
         self._notes: deque[tuple[int, float]] = deque()
         self._lock = threading.Lock()
         self._asked_at = 0.0
@@ -77,7 +77,7 @@ class Replica:
 
     def accepts(self, seen: int) -> bool:
         """Whether what it shows is young enough, now that it has told how much it has seen."""
-        self._seen = seen
+        self._seen, self._seen_at = seen, time.monotonic()
         return self.lag_s(seen) <= self.max_lag_s
 
     def note(self, position: int, at: float) -> None:
@@ -110,10 +110,10 @@ class Replica:
         self.is_away = True
 
     def _behind_s(self) -> float:
-        """How long ago the primary had something that is still missing, at the least."""
+        """How far it was behind when it was last asked, at the least."""
         with self._lock:
             missing_since = next((at for position, at in self._notes if position > self._seen), None)
-        return 0.0 if missing_since is None else time.monotonic() - missing_since
+        return 0.0 if missing_since is None else self._seen_at - missing_since
 
     def _start(self) -> None:
         with self._lock:
@@ -142,11 +142,12 @@ class Replica:
         try:
             with connections[REPLICA].cursor() as cursor:
                 cursor.execute(_LOOK)
-                is_replica, self._seen = cursor.fetchone()
+                is_replica, seen = cursor.fetchone()
         except DatabaseError as error:
             connections[REPLICA].close()
             self._leave(str(error))
             return
+        self.accepts(seen)
         if not is_replica:
             self.left()
         elif self.is_away:

@@ -79,10 +79,12 @@ def test_position_that_is_far_away_is_not_waited_for(clock: Clock) -> None:
     assert known.is_of_use(100)
     # Perhaps on its way: nothing older is missing.
     assert known.is_of_use(130)
-    known.note(120, clock.now + 0.2)
-    clock.now += 0.25
+    clock.now += 0.2
+    known.note(120, clock.now)
+    clock.now += 0.2
     assert known.is_of_use(130)
-    clock.now += 0.1
+    # It was asked, and still has not what the primary had 0.2 s ago.
+    assert known.accepts(100)
     assert not known.is_of_use(130)
     assert known.is_of_use(100)
     assert not known.is_of_use(UNKNOWN)
