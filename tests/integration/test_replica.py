@@ -33,7 +33,7 @@ WAYS = [(MAIN, True), (PERSISTENT, True), (SYNC, True)] if IS_SOAK else [(MAIN, 
 
 @pytest.fixture(scope="module")
 def copied(state_directory: Path) -> Iterator[Stack]:
-    """A stack of this module's own: its replica is held up, killed, and promoted at last."""
+    """A stack of this module's own: its replica is held up, killed and promoted."""
     for program in ("pgbouncer", "redis-server"):
         if binaries.find(program) is None:
             missing(program)
