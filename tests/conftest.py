@@ -49,9 +49,13 @@ def state_directory() -> Iterator[Path]:
 
 
 def profile() -> Profile:
-    """The kit's, with as many servers behind PgBouncer as ``HOTROW_TEST_POOL_SIZE`` says."""
+    """The kit's, with as many servers behind PgBouncer as ``HOTROW_TEST_POOL_SIZE`` says.
+
+    Tests change tables by SQL and ask the service what it sees: it reads on the primary, except in test_replica.py.
+    """
+    primary = replace(KIT, has_replica_reads=False)
     size = os.environ.get("HOTROW_TEST_POOL_SIZE")
-    return replace(KIT, pool_size=int(size), lane_pool_size=min(int(size), LANE_POOL_SIZE)) if size else KIT
+    return replace(primary, pool_size=int(size), lane_pool_size=min(int(size), LANE_POOL_SIZE)) if size else primary
 
 
 @pytest.fixture(scope="session")

@@ -9,18 +9,20 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha512
 
 from django.db import Error as DatabaseError
 from django_redis import get_redis_connection
 
-from service.cache.entry import Entry, Lifetime, Seal
+from service.cache.entry import Entry, Found, Lifetime, Seal
 from service.cache.flights import Flights
 from service.cache.memory import MemoryStore
 from service.cache.redis import RedisStore, StoreAway
 from service.cache.shared import Shared, Visit
 from service.config.environment import CacheBackend, environment
+from service.db.positions import UNKNOWN
 from service.db.sqlstates import is_transient
 
 logger = logging.getLogger(__name__)
@@ -29,7 +31,8 @@ logger = logging.getLogger(__name__)
 OTHERS_S = 0.2
 POLL_S = 0.01
 
-Compute = Callable[[], Entry]
+Compute = Callable[[int], Entry]
+"""Reads an answer that has seen so much: what was committed at that position, and before it."""
 Publish = Callable[[Entry], None]
 
 
@@ -46,7 +49,7 @@ class Answers:
         self._shared = shared
         self._flights: Flights[Entry] = Flights()
 
-    def get(self, key: str, tag: str, lifetime: Lifetime, compute: Compute) -> Entry:
+    def get(self, key: str, tag: str, lifetime: Lifetime, compute: Compute, least: int = 0) -> Entry:
         """Find the answer, or compute it.
 
         An answer that is no longer fresh is served to all but the one who computes the next, and to that
@@ -54,26 +57,32 @@ class Answers:
 
         Args:
             tag: What :meth:`changed` names to end it early.
-            compute: Reads it from the database, with the version of what was read.
+            compute: Reads it from the database.
+            least: The position that the answer must have seen, where the caller knows of a change.
         """
         memory = self._memory
         if memory is None:
-            return compute()
-        near = memory.read(key, tag)
+            return compute(least)
+        near = memory.read(key, tag).having_seen(least)
         # What was kept here while Redis was away is not looked at when it is back.
         is_asked_first = self._shared is None or lifetime.near_s > 0
         if is_asked_first and near.entry is not None and near.is_fresh:
             return near.entry
         # Whoever comes after a change made here does not join those who came before it.
+        question = _Question(key, tag, lifetime, compute, least)
         return self._flights.run(
-            (key, near.epoch), lambda publish: self._look(memory, key, tag, lifetime, compute, publish)
+            (key, near.epoch), lambda publish: self._look(memory, question, publish), lambda entry: entry.seen >= least
         )
 
-    def changed(self, tags: Iterable[str]) -> None:
-        """End what is kept under these tags; call it when the change is committed. Never waits, never fails."""
+    def changed(self, tags: Iterable[str], position: int | None = None) -> None:
+        """End what is kept under these tags; call it when the change is committed. Never waits, never fails.
+
+        Args:
+            position: Of the change: without it no replica is asked for the next answers.
+        """
         if self._memory is None:
             return
-        named = list(tags)
+        named = dict.fromkeys(tags, UNKNOWN if position is None else position)
         self._memory.bump(named)
         if self._shared is not None:
             self._shared.changed(named)
@@ -87,49 +96,74 @@ class Answers:
             return False
         return self._memory is not None
 
-    def _look(
-        self, memory: MemoryStore, key: str, tag: str, lifetime: Lifetime, compute: Compute, publish: Publish
-    ) -> Entry:
+    def _look(self, memory: MemoryStore, question: "_Question", publish: Publish) -> Entry:
+        key, tag, lifetime = question.key, question.tag, question.lifetime
         epoch = memory.epoch(tag)
         if self._shared is not None:
             try:
-                entry, near_s = _in_redis(self._shared.visit(), key, tag, lifetime, compute, publish)
+                entry, near_s = _in_redis(self._shared.visit(), question, publish)
             except StoreAway:
                 pass
             else:
                 if near_s > 0:
                     memory.write(key, tag, entry, epoch=epoch, fresh_s=near_s, keep_s=near_s)
                 return entry
-        found = memory.read(key, tag)
+        kept = memory.read(key, tag)
+        found = kept.having_seen(question.least)
         if found.entry is not None:
             if found.is_fresh:
                 return found.entry
             publish(found.entry)
-        entry = _computed(found.entry, compute)
+        entry = question.answer(found.entry, kept)
         if entry is not found.entry:
             memory.write(key, tag, entry, epoch=found.epoch, fresh_s=lifetime.fresh_s, keep_s=lifetime.keep_s)
         return entry
 
 
-def _in_redis(
-    visit: Visit, key: str, tag: str, lifetime: Lifetime, compute: Compute, publish: Publish
-) -> tuple[Entry, float]:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    key: str
+    tag: str
+    lifetime: Lifetime
+    compute: Compute
+    least: int
+
+    def answer(self, stale: Entry | None, kept: Found) -> Entry:
+        """The next answer; the last one where the database is away.
+
+        Args:
+            stale: What may be served once more.
+            kept: What the store had: nobody is to see anything older than that.
+        """
+        try:
+            return self.compute(max(self.least, kept.least))
+        except DatabaseError as error:
+            if stale is None or not is_transient(error):
+                raise
+            logger.warning("the database is away: the last answer is served")
+            return stale
+
+
+def _in_redis(visit: Visit, question: _Question, publish: Publish) -> tuple[Entry, float]:
     """Find the answer in Redis, or compute it and put it there; and how long a near copy of it may be served.
 
     Raises:
         StoreAway: Redis is of no use, and nothing was computed.
     """
-    found = visit.read(key, tag, lifetime)
+    key, tag, lifetime = question.key, question.tag, question.lifetime
+    kept = visit.read(key, tag, lifetime)
+    found = kept.having_seen(question.least)
     if found.entry is not None and found.is_fresh:
         return found.entry, min(lifetime.near_s, found.left_s)
     claim = visit.claim(key)
     if claim is None:
-        others = found.entry or _of_others(visit, key, tag, lifetime)
+        others = found.entry or _of_others(visit, question)
         if others is not None:
             return others, 0.0
     else:
         # It may have been computed between the first look and the claim.
-        found = visit.read(key, tag, lifetime)
+        kept = visit.read(key, tag, lifetime)
+        found = kept.having_seen(question.least)
         if found.entry is not None:
             if found.is_fresh:
                 with suppress(StoreAway):
@@ -138,7 +172,7 @@ def _in_redis(
             publish(found.entry)
     entry = found.entry
     try:
-        entry = _computed(found.entry, compute)
+        entry = question.answer(found.entry, kept)
     finally:
         with suppress(StoreAway):
             if entry is not None and entry is not found.entry:
@@ -148,26 +182,15 @@ def _in_redis(
     return entry, lifetime.near_s
 
 
-def _of_others(visit: Visit, key: str, tag: str, lifetime: Lifetime) -> Entry | None:
+def _of_others(visit: Visit, question: _Question) -> Entry | None:
     """What another process computes at the moment; None if that takes too long."""
     deadline = time.monotonic() + OTHERS_S
     while time.monotonic() < deadline:
         time.sleep(POLL_S)
-        found = visit.read(key, tag, lifetime)
+        found = visit.read(question.key, question.tag, question.lifetime).having_seen(question.least)
         if found.entry is not None:
             return found.entry
     return None
-
-
-def _computed(stale: Entry | None, compute: Compute) -> Entry:
-    """The next answer; the last one where the database is away."""
-    try:
-        return compute()
-    except DatabaseError as error:
-        if stale is None or not is_transient(error):
-            raise
-        logger.warning("the database is away: the last answer is served")
-        return stale
 
 
 def answers() -> Answers:

@@ -14,6 +14,7 @@ T = TypeVar("T")
 @dataclass(eq=False, slots=True)
 class _Flight(Generic[T]):
     landed: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
     result: T | None = None
     error: Exception | None = None
 
@@ -29,12 +30,20 @@ class Flights(Generic[T]):
         self._lock = threading.Lock()
         self._flights: dict[Hashable, _Flight[T]] = {}
 
-    def run(self, key: Hashable, work: Callable[[Callable[[T], None]], T]) -> T:
+    def run(
+        self,
+        key: Hashable,
+        work: Callable[[Callable[[T], None]], T],
+        is_enough: Callable[[T], bool] = lambda result: True,
+        joins: int = 2,
+    ) -> T:
         """Do the work, or wait for whoever does it.
 
         Args:
             key: What makes two calls the same.
             work: Is given a function that serves an answer to all others before the work is done.
+            is_enough: Whether somebody else's answer will do.
+            joins: How many others to wait for before going alone.
         """
         with self._lock:
             flight = self._flights.get(key)
@@ -42,10 +51,17 @@ class Flights(Generic[T]):
             if flight is None:
                 flight = self._flights[key] = _Flight()
         if not leads:
-            flight.landed.wait(PATIENCE_S)
-            if flight.error is not None:
-                raise flight.error
-            return work(lambda early: None) if flight.result is None else flight.result
+            for event in (flight.landed, flight.ended):
+                has_come = event.wait(PATIENCE_S)
+                if flight.error is not None:
+                    raise flight.error
+                if flight.result is not None and is_enough(flight.result):
+                    return flight.result
+                if not has_come:
+                    break
+            if flight.ended.is_set() and joins > 1:
+                return self.run(key, work, is_enough, joins - 1)
+            return work(lambda early: None)
         try:
             result = work(flight.publish)
             flight.result = result
@@ -58,3 +74,4 @@ class Flights(Generic[T]):
             with self._lock:
                 del self._flights[key]
             flight.landed.set()
+            flight.ended.set()

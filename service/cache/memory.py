@@ -3,10 +3,11 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.cache.entry import Entry, Found
+from service.cache.entry import Entry, Found, epoch, floor
+from service.db.positions import UNKNOWN
 
 # A page of 100 products has 12 KB, so this is 6 MB at the most.
 MAX_ENTRIES = 500
@@ -28,13 +29,14 @@ class MemoryStore:
     def __init__(self, max_entries: int = MAX_ENTRIES, max_tags: int = MAX_TAGS) -> None:
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, _Kept] = OrderedDict()
-        self._epochs: dict[str, int] = {}
-        self._clock = self._oldest = 0
+        self._epochs: dict[str, str] = {}
+        self._clock = self._floor = 0
+        self._oldest = ""
         self._max_entries, self._max_tags = max_entries, max_tags
 
     def epoch(self, tag: str) -> str:
         """What changes whenever the tag is bumped."""
-        return str(self._epochs.get(tag, self._oldest))
+        return self._epochs.get(tag, self._oldest)
 
     def read(self, key: str, tag: str) -> Found:
         now = time.monotonic()
@@ -47,12 +49,12 @@ class MemoryStore:
         return Found(kept.entry, epoch, kept.keep_until - now, now < kept.fresh_until)
 
     def write(self, key: str, tag: str, entry: Entry, *, epoch: str, fresh_s: float, keep_s: float) -> bool:
-        """Keep an entry, unless its tag was bumped since ``epoch`` or a newer version is there."""
+        """Keep an entry, unless its tag was bumped since ``epoch`` or a newer entry is there."""
         now = time.monotonic()
         with self._lock:
             kept = self._entries.get(key)
-            is_older = kept is not None and kept.keep_until > now and kept.entry.version > entry.version
-            if is_older or epoch != self.epoch(tag):
+            is_newer = kept is None or kept.keep_until <= now or entry.replaces(kept.entry)
+            if not is_newer or epoch != self.epoch(tag):
                 return False
             self._entries[key] = _Kept(entry, epoch, now + fresh_s, now + keep_s)
             self._entries.move_to_end(key)
@@ -60,12 +62,19 @@ class MemoryStore:
                 self._entries.popitem(last=False)
         return True
 
-    def bump(self, tags: Iterable[str]) -> None:
-        """Let all that is kept under these tags be a miss from now on."""
+    def bump(self, tags: Mapping[str, int]) -> None:
+        """Let all that is kept under these tags be a miss from now on.
+
+        Args:
+            tags: With the position of the change of each.
+        """
         with self._lock:
             self._clock += 1
+            self._floor = max([self._floor, *tags.values()])
             if len(self._epochs) >= self._max_tags:
                 self._epochs.clear()
-                self._oldest = self._clock
-            for tag in tags:
-                self._epochs[tag] = self._clock
+                self._oldest = epoch(self._floor, str(self._clock))
+            for tag, position in tags.items():
+                known = floor(self.epoch(tag))
+                latest = position if known == UNKNOWN else max(known, position)
+                self._epochs[tag] = epoch(latest, str(self._clock))

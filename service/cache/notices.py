@@ -6,7 +6,7 @@ Changes that come while a notice is under way, or shortly after it, go with the 
 import atexit
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 from service.cache.redis import StoreAway
 
@@ -18,11 +18,11 @@ RETRY_S = 0.2
 # What is forgotten beyond this is fresh again when it is kept no longer: after 10 s.
 MAX_PENDING = 10_000
 
-Send = Callable[[list[str]], None]
+Send = Callable[[dict[str, int]], None]
 
 
 class Notices:
-    """Collects tags and sends them; raises nothing.
+    """Collects tags with the positions of their changes and sends them; raises nothing.
 
     Args:
         send: Bumps tags in Redis; raises :exc:`StoreAway`.
@@ -31,16 +31,16 @@ class Notices:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._told = threading.Condition()
-        self._pending: dict[str, None] = {}
-        self._sending: list[str] = []
+        self._pending: dict[str, int] = {}
+        self._sending: dict[str, int] = {}
         self._wake = threading.Event()
         self._one_sender = threading.Lock()
         self._is_running = False
 
-    def add(self, tags: Iterable[str]) -> None:
+    def add(self, tags: Mapping[str, int]) -> None:
         with self._told:
-            for tag in tags:
-                self._pending[tag] = None
+            for tag, position in tags.items():
+                self._pending[tag] = max(position, self._pending.get(tag, 0))
             while len(self._pending) > MAX_PENDING:
                 del self._pending[next(iter(self._pending))]
             if not self._is_running:
@@ -65,17 +65,18 @@ class Notices:
         """
         with self._one_sender:
             with self._told:
-                self._sending, self._pending = list(self._pending), {}
+                self._sending, self._pending = self._pending, {}
             try:
                 if self._sending:
                     (send or self._send)(self._sending)
             except StoreAway:
                 with self._told:
-                    self._pending = dict.fromkeys(self._sending) | self._pending
-                    self._sending = []
+                    for tag, position in self._sending.items():
+                        self._pending[tag] = max(position, self._pending.get(tag, 0))
+                    self._sending = {}
                 return False
             with self._told:
-                self._sending = []
+                self._sending = {}
                 self._told.notify_all()
             return True
 

@@ -1,12 +1,13 @@
-"""Answers in Redis: each operation is one command, and an older version never overwrites a newer one."""
+"""Answers in Redis: each operation is one command, and an older entry never overwrites a newer one."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 
 from service.cache.entry import Entry, Found, Lifetime, Seal
+from service.db.positions import UNKNOWN
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -31,13 +32,24 @@ if redis.pcall('GET', KEYS[3]) == ARGV[5] then redis.call('DEL', KEYS[3]) end
 if (redis.pcall('GET', KEYS[2]) or '') ~= ARGV[3] then return 0 end
 local held = redis.pcall('GET', KEYS[1])
 if type(held) == 'string' then
-  local version = tonumber(string.match(held, '^{"version":(%d+),'))
-  if version and version > tonumber(ARGV[4]) then return 0 end
+  local ends, ended = string.match(held, '^{"seen":%d+,"end":(%d+),"ended":(%d+),')
+  ends, ended = tonumber(ends), tonumber(ended)
+  local seen = tonumber(ARGV[4])
+  if ends and (seen < ends or seen == ends and tonumber(ARGV[6]) < ended) then return 0 end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
-_BUMP = "for _, key in ipairs(KEYS) do redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) end"
+# Notices of two processes may come in the other order than their changes: the later position stays.
+_BUMP = """
+for number, key in ipairs(KEYS) do
+  local position = tonumber(ARGV[number + 3])
+  local held = redis.pcall('GET', key)
+  held = type(held) == 'string' and tonumber(string.match(held, '^(%d+)-'))
+  if held and held > position and held < tonumber(ARGV[3]) then position = held end
+  redis.call('SET', key, string.format('%.0f-%s', position, ARGV[1]), 'PX', ARGV[2])
+end
+"""
 _RELEASE = "if redis.pcall('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
@@ -75,22 +87,25 @@ class RedisStore:
         return claim if self._ask(self._client.set, _claim(key), claim, nx=True, px=CLAIM_MS) else None
 
     def write(self, key: str, tag: str, entry: Entry, *, epoch: str, lifetime: Lifetime, claim: str | None) -> bool:
-        """Give the claim back and keep the entry, unless its tag was bumped or a newer version is there."""
+        """Give the claim back and keep the entry, unless its tag was bumped or a newer entry is there."""
         keys = [_entry(key), _epoch(tag), _claim(key)]
         text = self._seal.dump(key, entry, epoch)
-        return bool(
-            self._ask(self._write, keys, [text, int(lifetime.keep_s * 1000), epoch, entry.version, claim or ""])
-        )
+        keep_ms = int(lifetime.keep_s * 1000)
+        return bool(self._ask(self._write, keys, [text, keep_ms, epoch, entry.seen, claim or "", entry.ended]))
 
     def release(self, key: str, claim: str) -> None:
         """Give the claim back with nothing to keep."""
         self._ask(self._release, [_claim(key)], [claim])
 
-    def bump(self, tags: Iterable[str]) -> None:
-        """Let all that is kept under these tags be a miss from now on."""
+    def bump(self, tags: Mapping[str, int]) -> None:
+        """Let all that is kept under these tags be a miss from now on.
+
+        Args:
+            tags: With the position of the change of each.
+        """
         keys = [_epoch(tag) for tag in tags]
         if keys:
-            self._ask(self._bump, keys, [uuid.uuid4().hex, EPOCH_MS])
+            self._ask(self._bump, keys, [uuid.uuid4().hex, EPOCH_MS, UNKNOWN, *tags.values()])
 
     def ping(self) -> None:
         self._ask(self._client.ping)

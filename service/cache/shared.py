@@ -1,7 +1,7 @@
 """The cache that all processes share: Redis behind its breaker, and the notices of what has changed."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from service.cache.breaker import SLOW_S, Breaker
@@ -30,7 +30,7 @@ class Shared:
     def visit(self) -> "Visit":
         return Visit(self._store, self._breaker, self._notices)
 
-    def changed(self, tags: Iterable[str]) -> None:
+    def changed(self, tags: Mapping[str, int]) -> None:
         """Have Redis told in the background; never waits."""
         self._notices.add(tags)
 

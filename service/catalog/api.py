@@ -8,7 +8,7 @@ from ninja.errors import ValidationError as InvalidRequest
 from pydantic import BaseModel, Field, ValidationError
 
 from service.catalog import listing
-from service.ops import conditional
+from service.ops import conditional, positions
 from service.ops.problems import documented
 
 router = Router(tags=["catalog"])
@@ -29,7 +29,7 @@ class PageIn(BaseModel):
     "",
     response=listing.ProductPage,
     summary="List products that are on sale",
-    openapi_extra=conditional.documented(documented({})),
+    openapi_extra=positions.documented_read(conditional.documented(documented({400: ["invalid_position"]}))),
 )
 def list_products(request: HttpRequest, wanted: Annotated[PageIn, Query()]) -> HttpResponse:
     return _answer(request, wanted)
@@ -46,4 +46,5 @@ def product_list(request: HttpRequest) -> HttpResponse:
 
 
 def _answer(request: HttpRequest, wanted: PageIn) -> HttpResponse:
-    return conditional.answer(request, listing.page(wanted.page, wanted.page_size, wanted.category))
+    least = positions.asked(request)
+    return conditional.answer(request, listing.page(wanted.page, wanted.page_size, wanted.category, least))

@@ -6,12 +6,12 @@ at once when a product or a category was changed in this service.
 
 from decimal import Decimal
 
-from django.db import connection
 from ninja import Schema
 
 from service.cache.answers import answers
 from service.cache.entry import Entry, Lifetime
-from service.db.snapshots import POSITION
+from service.db.positions import END, ENDED
+from service.db.reads import read
 
 # Kept for 5 minutes, so that a page is there while the next is computed or the database is away. Its free
 # units are as old as those of the single product, 10 s. A hit in the process's own copy spares the 0.1 ms
@@ -19,7 +19,7 @@ from service.db.snapshots import POSITION
 LIFETIME = Lifetime(fresh_s=10, keep_s=300, near_s=1)
 TAG = "catalog"
 
-# One statement, so that all of it is of one snapshot. The empty page has a version too.
+# One statement, so that all of it is of one snapshot. The empty page has an end too.
 _PAGE = f"""
 WITH page AS MATERIALIZED (
     SELECT p.id, p.sku, p.name, p.price, c.name AS category
@@ -28,8 +28,8 @@ WITH page AS MATERIALIZED (
      WHERE p.is_active AND (%(category)s::bigint IS NULL OR p.category_id = %(category)s)
      ORDER BY p.id
     OFFSET %(skip)s LIMIT %(limit)s)
-SELECT v.version, page.id, page.sku, page.name, page.price, page.category, coalesce(free.available, 0)
-  FROM (SELECT {POSITION} AS version) AS v
+SELECT log.position, log.ended, page.id, page.sku, page.name, page.price, page.category, coalesce(free.available, 0)
+  FROM (SELECT {END} AS position, {ENDED} AS ended) AS log
   LEFT JOIN page ON true
   LEFT JOIN stock_availability_v1(ARRAY(SELECT id FROM page)) AS free ON free.product_id = page.id
  ORDER BY page.id
@@ -51,19 +51,23 @@ class ProductPage(Schema):
     next_page: int | None
 
 
-def page(number: int, size: int, category: int | None) -> Entry:
-    """A page as it is sent: ``number`` begins with 1."""
+def page(number: int, size: int, category: int | None, least: int = 0) -> Entry:
+    """A page as it is sent.
+
+    Args:
+        number: Begins with 1.
+        least: The position that the page must have seen (``service/db/positions.py``).
+    """
     key = f"products:{number}:{size}:{category or ''}"
-    return answers().get(key, TAG, LIFETIME, lambda: _read(number, size, category))
+    return answers().get(key, TAG, LIFETIME, lambda seen: _read(number, size, category, seen), least)
 
 
-def _read(number: int, size: int, category: int | None) -> Entry:
+def _read(number: int, size: int, category: int | None, least: int) -> Entry:
     # One row more than the page holds tells whether there is a next one, without a count.
-    with connection.cursor() as cursor:
-        cursor.execute(_PAGE, {"category": category, "skip": (number - 1) * size, "limit": size + 1})
-        rows = cursor.fetchall()
+    found_here = read(_PAGE, {"category": category, "skip": (number - 1) * size, "limit": size + 1}, least)
+    rows = found_here.rows
     names = tuple(ProductOut.model_fields)
-    found = [dict(zip(names, row[1:], strict=True)) for row in rows if row[1] is not None]
+    found = [dict(zip(names, row[2:], strict=True)) for row in rows if row[2] is not None]
     next_page = number + 1 if len(found) > size else None
     made = ProductPage.model_validate({"items": found[:size], "page": number, "next_page": next_page})
-    return Entry.of(rows[0][0], made.model_dump_json().encode())
+    return Entry.of(found_here.seen, made.model_dump_json().encode(), *rows[0][:2])

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Field, Router, Schema
 
 from service.checkout import saga
+from service.ops import positions
 from service.ops.problems import documented
 from service.stock.api import user
 
@@ -30,12 +31,14 @@ class CheckoutOut(Schema):
     "/{order_id}/checkout",
     response={200: CheckoutOut, 202: CheckoutOut},
     summary="Pay for an order: 202 while it is under way, 200 when it is over",
-    openapi_extra=documented(
-        {404: ["not_found"], 409: ["confirmed", "expired", "released"], 501: ["checkout_not_configured"]}
+    openapi_extra=positions.documented_write(
+        {200: "It is over", 202: "It is under way"},
+        documented({404: ["not_found"], 409: ["confirmed", "expired", "released"], 501: ["checkout_not_configured"]}),
     ),
 )
 def start_checkout(request: HttpRequest, response: HttpResponse, order_id: UUID) -> tuple[int, CheckoutOut]:
     found = saga.start(user(request), order_id)
+    positions.tell_committed(response)
     response["Location"] = f"/api/orders/{order_id}/checkout"
     return (200 if found.is_final else 202), _shown(found, response)
 

@@ -81,6 +81,14 @@ class Environment(BaseSettings):
     """A libpq connection URI or key-value string."""
     lane_database_url: SecretStr | None = None
     """Where batches go: a PgBouncer alias with a small pool. Without one, where all else goes."""
+    replica_url: SecretStr | None = None
+    """A streaming replica that lists and availability are read on."""
+    # With the 5 s that an availability is served from the cache, it is 10 s old at the most.
+    replica_max_lag_s: float = Field(default=5.0, ge=2, le=60)
+    """How far the replica may be behind."""
+    # Some hundred times what a replica near by needs, and less than a person notices.
+    replica_wait_s: float = Field(default=0.1, ge=0, le=1)
+    """How long a read waits for the replica to have what its caller wrote."""
 
     strategy: StrategyName = StrategyName.BATCHED
     connection_mode: ConnectionMode = ConnectionMode.POOL
@@ -148,7 +156,7 @@ class Environment(BaseSettings):
         keyring.parse(given.get_secret_value())
         return given
 
-    @field_validator("database_url", "lane_database_url")
+    @field_validator("database_url", "lane_database_url", "replica_url")
     @classmethod
     def _refuse_what_libpq_cannot_read(cls, given: SecretStr | None) -> SecretStr | None:
         # psycopg would say more, and must not be imported here.

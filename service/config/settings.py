@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.config import admin
-from service.config.environment import CacheBackend, Hasher, environment
+from service.config.environment import CacheBackend, ConnectionMode, Hasher, WorkerClass, environment
 from service.db.databases import databases
 
 env = environment()
@@ -41,8 +41,13 @@ TIME_ZONE = "UTC"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 
 DATABASES = databases(env)
+DATABASE_ROUTERS = ["service.db.router.Router"]
 # For `hotrow chain`: the lane holds one connection of a worker, whatever its requests are.
 HOTROW_CHAIN_CONNECTIONS = {"lane": 1}
+if env.replica_url is not None and env.connection_mode is ConnectionMode.PERSISTENT:
+    # And each worker has a thread that looks at both servers (service/db/replica.py).
+    _threads = env.threads if env.worker_class is WorkerClass.GTHREAD else 1
+    HOTROW_CHAIN_CONNECTIONS |= {"default": _threads + 1, "replica": _threads + 1}
 
 _DJANGO_HASHER = "django.contrib.auth.hashers.PBKDF2PasswordHasher"
 _ARGON2ID_HASHER = "service.accounts.hashers.Argon2idPasswordHasher"

@@ -5,6 +5,7 @@ from typing import Any
 from psycopg.conninfo import conninfo_to_dict
 
 from service.config.environment import ConnectionMode, Environment
+from service.db.router import REPLICA
 
 # Recycled often enough to follow a failover, seldom enough not to be seen in a profile.
 PERSISTENT_MAX_AGE_S = 600
@@ -13,6 +14,10 @@ CONNECT_TIMEOUT_S = 3
 # The pool doubles the pause between its tries up to this. With its default of five minutes the service was away for up
 # to half as long again as the database; after it, the next request tries at once.
 RECONNECT_TIMEOUT_S = 2.0
+# A replica that takes longer is left to its own: the primary knows as much. libpq waits no shorter than this
+# for a connection, and a pool for one of its own so long.
+REPLICA_CONNECT_TIMEOUT_S = 2
+REPLICA_POOL_TIMEOUT_S = 0.5
 # Beyond this a request would wait longer than the pool's timeout: refuse it at once.
 WAITING_PER_CONNECTION = 100
 
@@ -20,12 +25,15 @@ _DJANGO_NAMES = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host
 
 
 def databases(env: Environment) -> dict[str, dict[str, Any]]:
-    """Build ``DATABASES``: ``default``, and ``lane`` for the batches of the hot rows."""
+    """Build ``DATABASES``: ``default``, ``lane`` for the batches of the hot rows, ``replica`` where there is one."""
     lane = env.lane_database_url or env.database_url
-    return {
+    entries = {
         "default": database(env, env.database_url.get_secret_value(), env.pool_size),
         "lane": _lane(env, lane.get_secret_value()),
     }
+    if env.replica_url is not None:
+        entries[REPLICA] = _replica(env, env.replica_url.get_secret_value())
+    return entries
 
 
 def _lane(env: Environment, url: str) -> dict[str, Any]:
@@ -33,6 +41,19 @@ def _lane(env: Environment, url: str) -> dict[str, Any]:
     entry = database(env, url, pool_size=1)
     entry["OPTIONS"].pop("pool", None)
     return {**entry, "CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": False}
+
+
+def _replica(env: Environment, url: str) -> dict[str, Any]:
+    """As the primary, but nobody waits long for it."""
+    entry = database(env, url, env.pool_size)
+    entry["ENGINE"] = "service.db.bounded_postgresql"
+    entry["OPTIONS"]["connect_timeout"] = REPLICA_CONNECT_TIMEOUT_S
+    if env.connection_mode is ConnectionMode.PERSISTENT:
+        # A check that fails would be followed by a new connection, and its timeout; a read that fails is not.
+        entry["CONN_HEALTH_CHECKS"] = False
+    if "pool" in entry["OPTIONS"]:
+        entry["OPTIONS"]["pool"]["timeout"] = REPLICA_POOL_TIMEOUT_S
+    return entry
 
 
 def database(env: Environment, url: str, pool_size: int) -> dict[str, Any]:

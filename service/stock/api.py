@@ -7,7 +7,8 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, Path, Router, Schema
 
-from service.ops import conditional
+from service.db.replica import committed
+from service.ops import conditional, positions
 from service.ops.problems import documented
 from service.stock import availability as reads
 from service.stock import orders
@@ -23,7 +24,9 @@ MAX_QUANTITY = 10_000
 MAX_BIGINT = 2**63 - 1
 
 _OF_ORDER = documented({404: ["not_found"]})
-_OF_STATE = documented({404: ["not_found"], 409: list(ORDER_STATES)})
+_OF_STATE = positions.documented_write(
+    {200: "The order as it is now"}, documented({404: ["not_found"], 409: list(ORDER_STATES)})
+)
 
 
 class AvailabilityOut(Schema):
@@ -36,10 +39,12 @@ class AvailabilityOut(Schema):
     "/{product_id}/availability",
     response=AvailabilityOut,
     summary="Free units of one product",
-    openapi_extra=conditional.documented(documented({404: ["unknown_product"]})),
+    openapi_extra=positions.documented_read(
+        conditional.documented(documented({400: ["invalid_position"], 404: ["unknown_product"]}))
+    ),
 )
 def get_availability(request: HttpRequest, product_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)]) -> HttpResponse:
-    return conditional.answer(request, reads.availability_of(product_id))
+    return conditional.answer(request, reads.availability_of(product_id, positions.asked(request)))
 
 
 class ProductsIn(Schema):
@@ -67,11 +72,16 @@ class PaymentIn(LinesIn):
     payment_ref: str = Field(min_length=1, max_length=255)
 
 
-@availability_of_many.post("", response=list[AvailabilityOut], summary="Free units of many products")
+@availability_of_many.post(
+    "",
+    response=list[AvailabilityOut],
+    summary="Free units of many products",
+    openapi_extra=positions.documented_read(documented({400: ["invalid_position"]})),
+)
 def get_availability_of_many(request: HttpRequest, body: ProductsIn) -> list[AvailabilityOut]:
     return [
         AvailabilityOut(product_id=found.product_id, available=found.available, version=found.version)
-        for found in reads.availability(body.product_ids)
+        for found in reads.availability(body.product_ids, positions.asked(request))
     ]
 
 
@@ -83,29 +93,31 @@ def get_order(request: HttpRequest, order_id: UUID) -> OrderOut:
 @router.post(
     "/{order_id}/payment", response=OrderOut, summary="Protect the holds while the buyer pays", openapi_extra=_OF_STATE
 )
-def begin_payment(request: HttpRequest, order_id: UUID) -> OrderOut:
+def begin_payment(request: HttpRequest, response: HttpResponse, order_id: UUID) -> OrderOut:
     orders.begin_payment(user(request), order_id)
+    positions.tell_committed(response)
     return _order(user(request), order_id)
 
 
 @router.post("/{order_id}/extend", response=OrderOut, summary="Give the holds more time", openapi_extra=_OF_STATE)
-def extend(request: HttpRequest, order_id: UUID) -> OrderOut:
+def extend(request: HttpRequest, response: HttpResponse, order_id: UUID) -> OrderOut:
     orders.extend(user(request), order_id)
+    positions.tell_committed(response)
     return _order(user(request), order_id)
 
 
 @router.post(
     "/{order_id}/confirm", response=OrderOut, summary="Sell the units against a payment", openapi_extra=_OF_STATE
 )
-def confirm(request: HttpRequest, order_id: UUID, body: PaymentIn) -> OrderOut:
+def confirm(request: HttpRequest, response: HttpResponse, order_id: UUID, body: PaymentIn) -> OrderOut:
     orders.confirm(user(request), order_id, body.payment_ref, body.lines)
-    return _changed(_order(user(request), order_id))
+    return _changed(response, _order(user(request), order_id))
 
 
 @router.post("/{order_id}/release", response=OrderOut, summary="Give the units back", openapi_extra=_OF_STATE)
-def release(request: HttpRequest, order_id: UUID, body: LinesIn) -> OrderOut:
+def release(request: HttpRequest, response: HttpResponse, order_id: UUID, body: LinesIn) -> OrderOut:
     orders.release(user(request), order_id, body.lines)
-    return _changed(_order(user(request), order_id))
+    return _changed(response, _order(user(request), order_id))
 
 
 def user(request: HttpRequest) -> int:
@@ -114,8 +126,10 @@ def user(request: HttpRequest) -> int:
     return user_id
 
 
-def _changed(order: OrderOut) -> OrderOut:
-    reads.forget({line.product_id for line in order.lines})
+def _changed(response: HttpResponse, order: OrderOut) -> OrderOut:
+    position = committed()
+    reads.forget({line.product_id for line in order.lines}, position)
+    positions.tell(response, position)
     return order
 
 

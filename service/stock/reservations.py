@@ -9,6 +9,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from service.config.environment import environment
+from service.db.replica import committed, replica
 from service.stock import errors
 from service.stock.availability import forget
 from service.stock.strategies import Outcome, Request, Strategy, strategy
@@ -18,12 +19,16 @@ Mode = Literal["new", "replace"]
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Units held for one order; ``is_replay`` when an earlier call with the same key made it."""
+    """Units held for one order; ``is_replay`` when an earlier call with the same key made it.
+
+    ``position`` is where it is in the log; None where no replica is read.
+    """
 
     order_id: UUID
     expires_at: datetime
     quantities: dict[int, int]
     is_replay: bool
+    position: int | None
 
 
 def reserve(user_id: int, key: str, lines: list[tuple[int, int]], mode: Mode = "new") -> Reservation:
@@ -55,12 +60,14 @@ def reserve(user_id: int, key: str, lines: list[tuple[int, int]], mode: Mode = "
             assert result.order_id is not None
             assert result.expires_at is not None
             # Committed: no strategy runs in a transaction block.
-            forget(quantities)
+            position = None if replica() is None else result.position or committed()
+            forget(quantities, position)
             return Reservation(
                 order_id=result.order_id,
                 expires_at=result.expires_at,
                 quantities=quantities,
                 is_replay=result.outcome is Outcome.REPLAYED,
+                position=position,
             )
         case Outcome.INSUFFICIENT:
             raise errors.InsufficientStock(result.available or {})

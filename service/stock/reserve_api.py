@@ -15,6 +15,7 @@ from ninja.errors import ValidationError as InvalidRequest
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
 
+from service.ops import positions
 from service.ops.problems import Problem, documented
 from service.stock import reservations
 from service.stock.api import MAX_BIGINT, MAX_LINES, MAX_QUANTITY, user
@@ -56,14 +57,17 @@ def _declared() -> dict[str, Any]:
     return {
         "parameters": [{"in": "header", "name": "Idempotency-Key", "required": True, "schema": key}],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        **documented(
-            {
-                400: ["missing_idempotency_key", "invalid_idempotency_key", "bad_request"],
-                404: ["unknown_product"],
-                409: ["insufficient", "inactive_product", "user_limit"],
-                422: ["key_conflict"],
-                501: ["mode_not_supported"],
-            }
+        **positions.documented_write(
+            {201: "The units are held"},
+            documented(
+                {
+                    400: ["missing_idempotency_key", "invalid_idempotency_key", "bad_request"],
+                    404: ["unknown_product"],
+                    409: ["insufficient", "inactive_product", "user_limit"],
+                    422: ["key_conflict"],
+                    501: ["mode_not_supported"],
+                }
+            ),
         ),
     }
 
@@ -88,6 +92,7 @@ def create_reservation(request: HttpRequest) -> HttpResponse:
     answer = HttpResponse(to_json(document), status=201, content_type="application/json")
     if held.is_replay:
         answer["Idempotency-Replayed"] = "true"
+    positions.tell(answer, held.position)
     return answer
 
 

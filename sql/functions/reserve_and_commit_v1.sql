@@ -4,7 +4,8 @@
 --          disk, and many commits share one flush (docs/adr/0018).
 -- Raises:  HR001 an argument out of its range. 2D000 it was called in a transaction block: call reserve_stock_v1 there.
 --          57014 (statement_timeout) may come after the reservation was made: the same key tells.
--- Returns: as reserve_stock_v1.
+-- Returns: as reserve_stock_v1; and when reserved or replayed, 1 more than the end of its log, in bytes: a replica that has
+--          replayed so much shows it (docs/adr/0023).
 -- Used by: service/stock/strategies/function.py. CALL from any session in autocommit.
 CREATE PROCEDURE public.reserve_and_commit_v1(
     p_order_id uuid,
@@ -17,7 +18,8 @@ CREATE PROCEDURE public.reserve_and_commit_v1(
     INOUT outcome text DEFAULT NULL,
     INOUT order_id uuid DEFAULT NULL,
     INOUT expires_at timestamptz DEFAULT NULL,
-    INOUT available bigint[] DEFAULT NULL
+    INOUT available bigint[] DEFAULT NULL,
+    INOUT log_position bigint DEFAULT NULL
 )
 LANGUAGE plpgsql
 -- With the caller's rights and without SET: PostgreSQL allows no COMMIT otherwise. So every name has its schema.
@@ -35,9 +37,10 @@ BEGIN
         -- A second, empty transaction that commits as the session is set: the log is flushed in order, so the first is on
         -- disk with it, and on a synchronous standby where there is one. A replay may be of a call that still waits.
         v_lsn := pg_catalog.pg_logical_emit_message(true, 'hotrow', '');
+        log_position := pg_catalog.pg_wal_lsn_diff(v_lsn, '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 + 1;
     END IF;
 END
 $procedure$;
 REVOKE ALL ON PROCEDURE public.reserve_and_commit_v1(
-    uuid, bigint, text, bigint[], integer[], integer, text, text, uuid, timestamptz, bigint[]
+    uuid, bigint, text, bigint[], integer[], integer, text, text, uuid, timestamptz, bigint[], bigint
 ) FROM PUBLIC;

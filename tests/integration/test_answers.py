@@ -76,9 +76,9 @@ def test_stalled_reader_does_not_bring_back_what_was_before(cache_server: CacheS
         early, before = availability._read(product), store.read("k", "t", lifetime())
         assert call(shop.connection, [product], [1]).outcome == "reserved"
         if is_told:
-            store.bump(["t"])
+            store.bump({"t": 0})
         late, after = availability._read(product), store.read("k", "t", lifetime())
-        assert early.version < late.version
+        assert not early.replaces(late)
         if not is_told:
             # Nobody told of the change: the version alone decides.
             assert store.write("k", "t", late, epoch=after.epoch, lifetime=lifetime(), claim=None)
@@ -87,8 +87,8 @@ def test_stalled_reader_does_not_bring_back_what_was_before(cache_server: CacheS
 
 
 def test_position_orders_whatever_two_readers_saw(stack: Stack, shop: Shop) -> None:
-    """Readers beside writers: a larger number never saw an older state, and the same number saw the same."""
-    from service.db.snapshots import POSITION
+    """Readers beside writers: who has seen another's end never saw an older state."""
+    from service.db.positions import END, ENDED, SEEN
 
     product = shop.product(10_000)
     end = time.monotonic() + 2
@@ -102,10 +102,13 @@ def test_position_orders_whatever_two_readers_saw(stack: Stack, shop: Shop) -> N
 
     def read(connection: psycopg.Connection) -> Any:
         statement = (
-            f"SELECT {POSITION}, pg_snapshot_xmax(pg_current_snapshot())::text::bigint, version"
+            f"SELECT {SEEN}; SELECT {END}, {ENDED}, version, pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
             " FROM stock_availability_v1(ARRAY[%s::bigint])"
         )
-        return connection.execute(statement, [product]).fetchone()  # type: ignore[arg-type]
+        with psycopg.ClientCursor(connection) as cursor:
+            (seen,) = cursor.execute(statement, [product]).fetchone()  # type: ignore[arg-type,misc]
+            cursor.nextset()
+            return seen, *cursor.fetchone()  # type: ignore[misc]
 
     with ThreadPoolExecutor(6) as pool:
         writers = [pool.submit(work, lambda connection: call(connection, [product], [1])) for _ in range(3)]
@@ -113,13 +116,16 @@ def test_position_orders_whatever_two_readers_saw(stack: Stack, shop: Shop) -> N
         seen = [row for reader in readers for row in reader.result()]
         assert sum(len(writer.result()) for writer in writers) > 50
 
-    assert len({version for _, _, version in seen}) > 20
-    by_position: dict[int, set[int]] = {}
-    for position, _, version in seen:
-        by_position.setdefault(position, set()).add(version)
-    assert all(len(versions) == 1 for versions in by_position.values())
-    in_order = [min(by_position[position]) for position in sorted(by_position)]
-    assert in_order == sorted(in_order)
+    assert len({version for _, _, _, version, _ in seen}) > 20
+    # Each beside the newest state that somebody saw whom it would replace.
+    newest, ordered = 0, 0
+    ends = sorted(((end, ended), version) for _, end, ended, version, _ in seen)
+    for began, version in sorted(((position, ended), version) for position, _, ended, version, _ in seen):
+        while ordered < len(ends) and ends[ordered][0] <= began:
+            newest = max(newest, ends[ordered][1])
+            ordered += 1
+        assert version >= newest
+    assert ordered > len(seen) / 2
     # The control: the youngest transaction's number alone does not tell who was still under way.
     other, is_told_apart = shop.product(10), []
     with psycopg.connect(stack.direct) as slow:
@@ -129,9 +135,10 @@ def test_position_orders_whatever_two_readers_saw(stack: Stack, shop: Shop) -> N
             before = read(shop.connection)
             slow.commit()
             after = read(shop.connection)
-            assert before[0] < after[0]
-            assert before[2] < after[2]
-            is_told_apart.append(before[1] < after[1])
+            assert (before[1], before[2]) <= (after[0], after[2])
+            assert not (after[1], after[2]) <= (before[0], before[2])
+            assert before[3] < after[3]
+            is_told_apart.append(before[4] < after[4])
     # Unless somebody else happens to end a transaction at the same moment.
     assert not all(is_told_apart)
 
@@ -148,7 +155,7 @@ def test_what_others_wrote_is_a_miss_and_makes_room(cache_server: CacheServer, t
             case "pickle":
                 raw.set(name, pickle.dumps(Bomb()))
             case "json":
-                raw.set(name, b'{"version":999999999999999,"available":1000}')
+                raw.set(name, b'{"seen":999999999999999,"end":999999999999999,"ended":1,"available":1000}')
             case "list":
                 raw.rpush(name, "x")
                 raw.rpush("hotrow:1:epoch:t", "x")
@@ -158,18 +165,18 @@ def test_what_others_wrote_is_a_miss_and_makes_room(cache_server: CacheServer, t
                 store.write("other", "t", entry(99), epoch="", lifetime=lifetime(), claim=None)
                 raw.rename("hotrow:1:answer:other", name)
     answers = cache_server.answers()
-    told = [answers.get("k", "t", lifetime(), lambda: entry(1)) for _ in range(2)]
+    told = [answers.get("k", "t", lifetime(), lambda least: entry(1)) for _ in range(2)]
     assert told == [entry(1)] * 2
     assert not (tmp_path / "went-off").exists()
     # It was kept in its place.
-    assert cache_server.answers().get("k", "t", lifetime(), lambda: entry(2)) == entry(1)
+    assert cache_server.answers().get("k", "t", lifetime(), lambda least: entry(2)) == entry(1)
 
 
 def count(answers: list[Any], callers: int) -> int:
     """How many computations it takes to answer so many callers of one key at once."""
     calls: list[int] = []
 
-    def compute() -> Any:
+    def compute(least: int) -> Any:
         calls.append(1)
         time.sleep(0.05)
         return entry(len(calls))
@@ -198,18 +205,18 @@ def test_claim_of_a_process_that_died_holds_up_nobody_for_long(cache_server: Cac
     assert store_of(cache_server).claim("k")
     answers = cache_server.answers()
     began = time.monotonic()
-    assert answers.get("k", "t", lifetime(), lambda: entry(1)) == entry(1)
+    assert answers.get("k", "t", lifetime(), lambda least: entry(1)) == entry(1)
     assert 0.15 < time.monotonic() - began < 1
-    assert answers.get("k", "t", lifetime(), lambda: entry(2)) == entry(1)
+    assert answers.get("k", "t", lifetime(), lambda least: entry(2)) == entry(1)
 
 
 def test_stale_answer_is_served_while_one_computes_the_next(cache_server: CacheServer) -> None:
     one, other, life = cache_server.answers(), cache_server.answers(), lifetime(fresh_s=0.2)
-    assert one.get("k", "t", life, lambda: entry(1)) == entry(1)
+    assert one.get("k", "t", life, lambda least: entry(1)) == entry(1)
     time.sleep(0.3)
     is_computing, may_end = threading.Event(), threading.Event()
 
-    def slow() -> Any:
+    def slow(least: int) -> Any:
         is_computing.set()
         may_end.wait(5)
         return entry(2)
@@ -219,21 +226,21 @@ def test_stale_answer_is_served_while_one_computes_the_next(cache_server: CacheS
         is_computing.wait(5)
         for answers in (one, other):
             began = time.monotonic()
-            assert answers.get("k", "t", life, lambda: entry(3)) == entry(1)
+            assert answers.get("k", "t", life, lambda least: entry(3)) == entry(1)
             assert time.monotonic() - began < 0.1
         may_end.set()
         assert first.result() == entry(2)
-    assert other.get("k", "t", life, lambda: entry(3)) == entry(2)
+    assert other.get("k", "t", life, lambda least: entry(3)) == entry(2)
 
 
 def test_stale_answer_is_served_when_the_database_is_away(cache_server: CacheServer) -> None:
     from django.db import OperationalError
 
     answers, life = cache_server.answers(), lifetime(fresh_s=0.1, keep_s=1)
-    answers.get("k", "t", life, lambda: entry(1))
+    answers.get("k", "t", life, lambda least: entry(1))
     time.sleep(0.2)
 
-    def fail() -> Any:
+    def fail(least: int) -> Any:
         raise OperationalError("the connection is lost") from psycopg.OperationalError()
 
     assert answers.get("k", "t", life, fail) == entry(1)
@@ -245,26 +252,26 @@ def test_stale_answer_is_served_when_the_database_is_away(cache_server: CacheSer
 def test_change_is_seen_here_at_once_and_elsewhere_soon(cache_server: CacheServer) -> None:
     here, elsewhere = cache_server.answers(), cache_server.answers()
     for version in range(1, 30):
-        assert here.get("k", "t", lifetime(), lambda v=version: entry(v)) == entry(version)
-        assert elsewhere.get("k", "t", lifetime(), lambda: entry(99)) == entry(version)
+        assert here.get("k", "t", lifetime(), lambda least, v=version: entry(v)) == entry(version)
+        assert elsewhere.get("k", "t", lifetime(), lambda least: entry(99)) == entry(version)
         here.changed(["t"])
-    here.get("k", "t", lifetime(), lambda: entry(50))
+    here.get("k", "t", lifetime(), lambda least: entry(50))
     elsewhere.changed(["t"])
-    assert until(lambda: here.get("k", "t", lifetime(), lambda: entry(51)) == entry(51), 2) < 0.5
+    assert until(lambda: here.get("k", "t", lifetime(), lambda least: entry(51)) == entry(51), 2) < 0.5
 
 
 def test_near_copy_spares_redis_and_ends_with_a_change(cache_server: CacheServer) -> None:
     here, elsewhere, life = cache_server.answers(), cache_server.answers(), lifetime(near_s=0.5)
-    here.get("k", "t", life, lambda: entry(1))
+    here.get("k", "t", life, lambda least: entry(1))
     with cache_server.client() as raw:
         before = raw.info("commandstats")["cmdstat_evalsha"]["calls"]
         for _ in range(100):
-            here.get("k", "t", life, lambda: entry(2))
+            here.get("k", "t", life, lambda least: entry(2))
         assert raw.info("commandstats")["cmdstat_evalsha"]["calls"] == before
     elsewhere.changed(["t"])
-    assert until(lambda: here.get("k", "t", life, lambda: entry(2)) == entry(2), 2) > 0.1
+    assert until(lambda: here.get("k", "t", life, lambda least: entry(2)) == entry(2), 2) > 0.1
     here.changed(["t"])
-    assert here.get("k", "t", life, lambda: entry(3)) == entry(3)
+    assert here.get("k", "t", life, lambda least: entry(3)) == entry(3)
 
 
 @pytest.mark.parametrize("fault", ["killed", "stopped"])
@@ -272,7 +279,7 @@ def test_outage_costs_a_request_little_and_ends_by_itself(cache_server: CacheSer
     from service.config.settings import REDIS_TIMEOUT_S
 
     answers = cache_server.answers(REDIS_TIMEOUT_S)
-    answers.get("k", "t", lifetime(), lambda: entry(1))
+    answers.get("k", "t", lifetime(), lambda least: entry(1))
     if fault == "killed":
         cache_server.kill()
     else:
@@ -281,7 +288,7 @@ def test_outage_costs_a_request_little_and_ends_by_itself(cache_server: CacheSer
     while time.monotonic() - began < 1:
         asked = time.monotonic()
         # A key of its own each time: nothing is there that could be served without Redis.
-        answers.get(f"k{next(numbers)}", "t", lifetime(), lambda: entry(2))
+        answers.get(f"k{next(numbers)}", "t", lifetime(), lambda least: entry(2))
         took.append(time.monotonic() - asked)
     assert sorted(took)[-2] < 0.25
     assert answers._shared.is_away
@@ -295,7 +302,7 @@ def test_outage_costs_a_request_little_and_ends_by_itself(cache_server: CacheSer
         cache_server.signal(signal.SIGCONT)
     assert until(answers.is_well, 5) < 5
     # What Redis had before the outage is not believed: something has changed since.
-    assert answers.get("k", "t", lifetime(), lambda: entry(3)) == entry(3)
+    assert answers.get("k", "t", lifetime(), lambda least: entry(3)) == entry(3)
 
 
 def test_outage_leaves_a_process_its_own_memory(cache_server: CacheServer) -> None:
@@ -303,7 +310,7 @@ def test_outage_leaves_a_process_its_own_memory(cache_server: CacheServer) -> No
     cache_server.kill()
     until(lambda: answers._shared.is_away or not answers.is_well(), 1)
     until(lambda: bool(answers.is_well() or answers._shared.is_away), 1)
-    assert answers.get("k", "t", lifetime(), lambda: entry(1)) == entry(1)
-    assert answers.get("k", "t", lifetime(), lambda: entry(2)) == entry(1)
+    assert answers.get("k", "t", lifetime(), lambda least: entry(1)) == entry(1)
+    assert answers.get("k", "t", lifetime(), lambda least: entry(2)) == entry(1)
     answers.changed(["t"])
-    assert answers.get("k", "t", lifetime(), lambda: entry(2)) == entry(2)
+    assert answers.get("k", "t", lifetime(), lambda least: entry(2)) == entry(2)

@@ -89,12 +89,12 @@ def served(stack: Stack, way: Way, log: Path, **changes: str) -> Iterator[str]:
 
 
 @contextmanager
-def buyers(stack: Stack, way: Way, tmp_path: Path) -> Iterator[Traffic]:
+def buyers(stack: Stack, way: Way, tmp_path: Path, **changes: str) -> Iterator[Traffic]:
     """Traffic on two products, one of which sells out; at the end all that was told is compared with the database."""
     with psycopg.connect(stack.direct, autocommit=True) as connection:
         shop = Shop(connection)
         many, few = shop.product(1_000_000), shop.product(LAST_UNITS)
-    with served(stack, way, tmp_path / "web.log") as address:
+    with served(stack, way, tmp_path / "web.log", **changes) as address:
         with Client(address) as client:
             assert client.log_in("user1").status == 200
             token = client.token

@@ -50,9 +50,9 @@ def test_memory_forgets_a_tag_and_refuses_what_was_read_before_it() -> None:
     store = MemoryStore()
     write(store, 5)
     before = store.epoch("t")
-    store.bump(["other"])
+    store.bump({"other": 0})
     assert store.read("k", "t").entry == entry(5)
-    store.bump(["t"])
+    store.bump({"t": 0})
     assert store.read("k", "t").entry is None
     assert not store.write("k", "t", entry(9), epoch=before, fresh_s=1, keep_s=1)
     assert write(store, 9)
@@ -65,12 +65,12 @@ def test_memory_is_bounded_in_entries_and_tags() -> None:
     assert [store.read(str(number), "t").entry is None for number in range(4)] == [True, False, False, False]
     # Whatever is known of a tag no longer counts as changed; the control is a tag less.
     for number in range(9):
-        store.bump([f"tag{number}"])
+        store.bump({f"tag{number}": 0})
     write(store, 7)
     assert store.read("k", "t").entry is not None
-    store.bump(["tag9"])
+    store.bump({"tag9": 0})
     assert store.read("k", "t").entry is not None
-    store.bump(["tag10"])
+    store.bump({"tag10": 0})
     assert store.read("k", "t").entry is None
     assert len(store._epochs) == 1
 
@@ -80,19 +80,19 @@ def test_memory_is_bounded_in_entries_and_tags() -> None:
     [
         b"",
         b"{}",
-        b'{"version":1}\n{}',
+        b'{"seen":1}\n{}',
         b"\x80\x04\x95pickle",
-        b'{"version":1,"epoch":"","seal":"' + b"0" * 32 + b'"}\n{"available":1}',
+        b'{"seen":1,"end":1,"ended":1,"epoch":"","seal":"' + b"0" * 32 + b'"}\n{"available":1}',
     ],
 )
 def test_seal_reads_nothing_but_its_own(text: bytes) -> None:
     seal = Seal(b"secret")
     assert seal.load("k", text) is None
-    good = seal.dump("k", entry(3), "0a")
-    assert seal.load("k", good) == (entry(3), "0a")
+    good = seal.dump("k", entry(3), "7-0a")
+    assert seal.load("k", good) == (entry(3), "7-0a")
     assert seal.load("another", good) is None
     assert Seal(b"other").load("k", good) is None
-    assert seal.load("k", good.replace(b'"version":3', b'"version":4')) is None
+    assert seal.load("k", good.replace(b'"seen":3', b'"seen":4')) is None
     assert seal.load("k", good[:-1]) is None
 
 
@@ -204,16 +204,16 @@ def test_breaker_opens_when_it_is_slow() -> None:
 
 
 def test_notices_go_together_and_never_hold_up_whoever_adds() -> None:
-    sent: list[list[str]] = []
+    sent: list[dict[str, int]] = []
 
-    def send(tags: list[str]) -> None:
+    def send(tags: dict[str, int]) -> None:
         time.sleep(0.01)
         sent.append(tags)
 
     notices = Notices(send)
     began = time.monotonic()
     for number in range(2_000):
-        notices.add([f"t{number % 10}"])
+        notices.add({f"t{number % 10}": number})
     assert time.monotonic() - began < 0.5
     assert notices.is_told("t9", 1)
     assert len(sent) <= 1 + (time.monotonic() - began) / PAUSE_S
@@ -224,19 +224,19 @@ def test_notices_wait_for_redis_and_are_bounded() -> None:
     is_away, sent = threading.Event(), []
     is_away.set()
 
-    def send(tags: list[str]) -> None:
+    def send(tags: dict[str, int]) -> None:
         if is_away.is_set():
             raise StoreAway("away")
         sent.extend(tags)
 
     notices = Notices(send)
-    notices.add(["first"])
+    notices.add({"first": 1})
     assert not notices.is_told("first", 0.05)
     assert notices.is_told("another", 0)
-    notices.add(["first", "second"])
+    notices.add({"first": 2, "second": 1})
     is_away.clear()
     assert notices.is_told("first", 2)
     assert sorted(sent) == ["first", "second"]
     is_away.set()
-    notices.add(str(number) for number in range(MAX_PENDING + 5))
+    notices.add({str(number): 0 for number in range(MAX_PENDING + 5)})
     assert len(notices._pending) + len(notices._sending) <= MAX_PENDING

@@ -168,6 +168,26 @@ def test_mode_decides_age_and_pool(
     assert (entry["NAME"], entry["USER"], entry["HOST"]) == ("d", "u", "127.0.0.1")
 
 
+@pytest.mark.parametrize(("mode", "worker_class"), [("pool", "gevent"), ("persistent", "gthread")])
+def test_replica_is_an_alias_that_nobody_waits_for_long(
+    monkeypatch: pytest.MonkeyPatch, mode: str, worker_class: str
+) -> None:
+    from service.db.databases import databases
+    from service.db.router import Router
+
+    monkeypatch.setenv("HOTROW_CONNECTION_MODE", mode)
+    monkeypatch.setenv("HOTROW_WORKER_CLASS", worker_class)
+    assert set(databases(read())) == {"default", "lane"}  # type: ignore[arg-type]
+    monkeypatch.setenv("HOTROW_REPLICA_URL", "postgresql://u@127.0.0.2/d")
+    found = databases(read())  # type: ignore[arg-type]
+    assert found["replica"]["HOST"] == "127.0.0.2"
+    assert found["replica"]["OPTIONS"]["connect_timeout"] < found["default"]["OPTIONS"]["connect_timeout"]
+    if mode == "pool":
+        timeouts = [found[alias]["OPTIONS"]["pool"]["timeout"] for alias in ("replica", "default")]
+        assert timeouts == [0.5, 2.0]
+    assert [Router().allow_migrate(alias, "stock") for alias in found] == [True, False, False]
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

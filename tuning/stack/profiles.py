@@ -49,6 +49,8 @@ class Profile:
     lane_pool_size: int = LANE_POOL_SIZE
     has_redis: bool = True
     has_replica: bool = True
+    has_replica_reads: bool = True
+    """Whether the service reads lists and availability on the replica."""
     has_web: bool = True
     has_worker: bool = False
     """Whether a Celery worker, beat and a fake payment provider run; they need Redis."""

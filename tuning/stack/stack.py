@@ -119,7 +119,7 @@ class Stack:
         Raises:
             StackError: It does not start.
         """
-        {"primary": self._start_primary, "pgbouncer": self._start_pgbouncer}[part]()
+        {"primary": self._start_primary, "replica": self._start_replica, "pgbouncer": self._start_pgbouncer}[part]()
 
     def __enter__(self) -> "Stack":
         self.start()
@@ -192,6 +192,8 @@ class Stack:
         }
         if self._pgbouncer is not None:
             env["PGBOUNCER_MAX_CLIENTS"] = str(MAX_CLIENT_CONN)
+        if self.profile.has_replica and self.profile.has_replica_reads:
+            env["REPLICA_URL"] = self.conninfo(self.profile.role, "replica")
         if self._redis is not None:
             env["REDIS_URL"] = f"redis://:{self._secrets.redis}@{HOST}:{self._ports['redis']}/0"
             env["BROKER_URL"] = f"redis://:{self._secrets.redis}@{HOST}:{self._ports['redis']}/1"
@@ -242,14 +244,17 @@ class Stack:
 
     def _start_postgres(self) -> None:
         primary = self._server("primary")
-        settings = self.profile.postgres_settings
         self._start_primary()
         postgres.prepare(primary, self._secrets, self.profile.role_settings)
-        if not self.profile.has_replica:
-            return
+        if self.profile.has_replica:
+            self._start_replica()
+
+    def _start_replica(self) -> None:
         self._report("starting the streaming replica")
-        replica = self._server("replica")
-        child = postgres.start_replica(replica, primary, self._binaries, self._account, settings, self._secrets)
+        primary, settings = self._server("primary"), self.profile.postgres_settings
+        child = postgres.start_replica(
+            self._server("replica"), primary, self._binaries, self._account, settings, self._secrets
+        )
         self._add(child, self._address("replica"), self._binaries.version)
         child.wait_until(lambda: postgres.is_streaming(primary, self._secrets))
 

@@ -58,12 +58,16 @@ def _signed(bits: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``order_id`` and ``expires_at`` are set when reserved or replayed, ``available`` when insufficient."""
+    """``order_id`` and ``expires_at`` are set when reserved or replayed, ``available`` when insufficient.
+
+    ``position`` is where the reservation is in the log, if the strategy knows.
+    """
 
     outcome: Outcome
     order_id: UUID | None = None
     expires_at: datetime | None = None
     available: dict[int, int] | None = None
+    position: int | None = None
 
 
 Strategy = Callable[[Request], Result]

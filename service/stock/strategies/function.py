@@ -23,10 +23,11 @@ def reserve(request: Request) -> Result:
                 request.mode,
             ],
         )
-        outcome, order_id, expires_at, available = cursor.fetchone()
+        outcome, order_id, expires_at, available, position = cursor.fetchone()
     return Result(
         outcome=Outcome(outcome),
         order_id=order_id,
         expires_at=expires_at,
         available=None if available is None else dict(zip(products, available, strict=True)),
+        position=position,
     )
