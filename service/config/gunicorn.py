@@ -7,19 +7,31 @@ gevent patches only later, in each worker.
 from typing import Any
 
 from service.config.environment import WorkerClass, environment
+from service.front import drain
 
 env = environment()
 
+# Seconds. A stop is HOTROW_DRAIN_S of serving on; then what is inside ends, which takes no longer than its deadline,
+# and connections that are kept alive end by themselves. All of it fits into the 30 s that a container usually gets.
+GRACEFUL_TIMEOUT_S = 20
+KEEPALIVE_S = 5
+
+_WORKERS = {
+    WorkerClass.GEVENT: "service.front.gevent_worker.GeventWorker",
+    WorkerClass.GTHREAD: "service.front.thread_worker.ThreadWorker",
+    WorkerClass.SYNC: "service.front.sync_worker.SyncWorker",
+}
+
 bind = env.bind
-worker_class = env.worker_class.value
+worker_class = _WORKERS[env.worker_class]
 workers = env.worker_count
 threads = env.threads if env.worker_class is WorkerClass.GTHREAD else 1
 worker_connections = env.worker_connections
 max_requests = env.max_requests
 max_requests_jitter = env.max_requests // 10
 timeout = 30
-graceful_timeout = 20
-keepalive = 5
+graceful_timeout = GRACEFUL_TIMEOUT_S
+keepalive = KEEPALIVE_S
 backlog = 2048
 preload_app = False
 control_socket_disable = True
@@ -35,3 +47,15 @@ def post_worker_init(worker: Any) -> None:
 
     if waiting.wait is getattr(waiting, "wait_c", None):
         raise SystemExit("psycopg was imported before gevent patched the worker: remove that import")
+
+
+def on_reload(server: Any) -> None:
+    """Tell the workers that are now replaced that they are."""
+    drain.reloaded()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Close the pools of a worker that has served its last request."""
+    from service.db.pooled import close_pools  # noqa: PLC0415  # imports Django
+
+    close_pools()

@@ -1,13 +1,20 @@
-"""Give a connection back to its pool before slow work that needs none.
+"""Give a connection back to its pool before slow work that needs none, and end the pools with their process.
 
 Django holds the connection of a request from its first query to its end. In mode ``pool`` a request
 that then computes keeps one from others; the next query takes one again.
 """
 
-from django.db import connection
+from django.db import connection, connections
 
 
 def give_back() -> None:
     """Return this request's connection to the process's pool; in other modes, or in a transaction, nothing."""
     if "pool" in connection.settings_dict["OPTIONS"] and not connection.in_atomic_block:
         connection.close()
+
+
+def close_pools() -> None:
+    """Close the pools of this process, and the connections of this thread."""
+    for alias in connections:
+        connections[alias].close()
+        connections[alias].close_pool()

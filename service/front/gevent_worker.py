@@ -1,0 +1,39 @@
+"""gunicorn's gevent worker behind the front door."""
+
+import ssl
+from typing import Any
+
+import gevent
+from gunicorn.workers import ggevent
+
+from service.config.environment import environment
+from service.front.counts import counts
+from service.front.drain import Draining
+from service.front.guard import Guard
+
+
+class GeventWorker(Draining, ggevent.GeventWorker):
+    """Refuses on the socket what a full worker would only keep waiting.
+
+    A connection with TLS of gunicorn's own is read by nobody but the parser: the door behind it refuses.
+    """
+
+    drain_s = environment().drain_s
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        bound = environment().max_in_flight
+        if bound and not isinstance(client, ssl.SSLSocket):
+            client = Guard(client, bound, self.cfg.keepalive / 2)
+        super().handle(listener, client, addr)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+        if counts.is_draining:
+            req.force_close()
+        try:
+            return super().handle_request(listener_name, req, sock, addr)
+        finally:
+            if isinstance(sock, Guard):
+                sock.ended()
+
+    def call_later(self, seconds: float, call: Any) -> None:
+        gevent.spawn_later(seconds, call)
