@@ -1,8 +1,4 @@
-"""The front door: a WSGI application before Django's that refuses what would only wait.
-
-As many requests as ``HOTROW_MAX_IN_FLIGHT`` are inside one worker. By Little's law that is what it serves in a
-second times how long a request may wait there; more of them make every answer later, and none more.
-"""
+"""The front door: a WSGI application before Django's that refuses what would only wait."""
 
 import threading
 import time
@@ -13,6 +9,7 @@ from typing import Any
 from service.config import addresses
 from service.front import deadline, refusals
 from service.front.counts import counts
+from service.front.limit import Limit
 
 Application = Callable[[dict[str, Any], refusals.Start], Iterable[bytes]]
 # Who asks whether the process lives must be answered, above all when it is busy.
@@ -28,15 +25,15 @@ class Door:
 
     Args:
         application: What is behind the door.
-        bound: Requests inside at a time; 0 is no bound.
-        limit_s: How long a request may take; 0 is for ever.
+        limit: How many may be inside at a time.
+        deadline_s: How long a request may take; 0 is for ever.
         trusted_proxies: Who may say when a request came, as ``HOTROW_TRUSTED_PROXIES``.
     """
 
-    def __init__(self, application: Application, *, bound: int, limit_s: float, trusted_proxies: str) -> None:
+    def __init__(self, application: Application, *, limit: Limit, deadline_s: float, trusted_proxies: str) -> None:
         self._application = application
-        self._bound = bound
-        self._limit_s = limit_s
+        self._limit = limit
+        self._deadline_s = deadline_s
         self._proxies = addresses.networks(trusted_proxies)
         self._is_unix_trusted = addresses.UNIX in addresses.words(trusted_proxies)
 
@@ -44,11 +41,12 @@ class Door:
         if environ["PATH_INFO"] in PROBES:
             deadline.end()
             return self._application(environ, start)
-        if is_full(self._bound):
+        if self._limit.is_full():
             counts.shed += 1
             return refusals.OVERLOAD.answer(start)
         now = time.monotonic()
-        ends = deadline.begin(environ, arrival.get() or now, self._limit_s, is_proxy_trusted=self._trusts(environ))
+        arrived = arrival.get() or now
+        ends = deadline.begin(environ, arrived, self._deadline_s, is_proxy_trusted=self._trusts(environ))
         if ends <= now:
             counts.expired += 1
             return refusals.TOO_LATE.answer(start)
@@ -58,16 +56,13 @@ class Door:
         try:
             return self._application(environ, start)
         finally:
+            now = time.monotonic()
             with _inside:
                 counts.inside -= 1
+                self._limit.ended(now - arrived, now)
 
     def _trusts(self, environ: dict[str, Any]) -> bool:
         if deadline.PROXY_HEADER not in environ:
             return False
         remote = environ.get("REMOTE_ADDR", "")
         return addresses.is_in(remote, self._proxies) if remote else self._is_unix_trusted
-
-
-def is_full(bound: int) -> bool:
-    """Whether as many requests are inside as may be."""
-    return 0 < bound <= counts.inside

@@ -9,7 +9,7 @@ import gevent.monkey
 
 from service.front import refusals, requests
 from service.front.counts import counts
-from service.front.door import is_full
+from service.front.limit import Limit
 
 # The real one: gevent's would ask its hub, and this never waits.
 _poll = gevent.monkey.get_original("select", "poll")
@@ -23,14 +23,14 @@ class Guard:
 
     Args:
         client: gevent's socket.
-        bound: As the door's.
+        limit: As the door's.
         patience_s: For so long one connection is refused on; then it is closed, before gunicorn's
             keep-alive timeout would close it with a request on its way.
     """
 
-    def __init__(self, client: Any, bound: int, patience_s: float) -> None:
+    def __init__(self, client: Any, limit: Limit, patience_s: float) -> None:
         self._client = client
-        self._bound = bound
+        self._limit = limit
         self._patience_s = patience_s
         self._hang_up = _poll()
         self._hang_up.register(client.fileno(), select.POLLRDHUP)
@@ -57,7 +57,7 @@ class Guard:
             if self._hang_up.poll(0):
                 counts.abandoned += 1
                 return b""
-            if not is_full(self._bound):
+            if not self._limit.is_full():
                 return data
             counts.shed += 1
             closes = counts.is_draining or time.monotonic() > closes_at

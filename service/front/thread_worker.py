@@ -15,6 +15,7 @@ from service.front import refusals, requests
 from service.front.counts import counts
 from service.front.door import arrival
 from service.front.drain import Draining
+from service.front.limit import limit
 
 # More than the head of a request: what is left unread makes the kernel take the answer back.
 _READ_BYTES = 65_536
@@ -30,12 +31,12 @@ class ThreadWorker(Draining, gthread.ThreadWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._bound = 0 if self.cfg.is_ssl else environment().max_in_flight
+        self._is_bounded = environment().max_in_flight > 0 and not self.cfg.is_ssl
         # Of the accepting thread alone, which begins and ends each.
         self._under_way = 0
 
     def enqueue_req(self, conn: Any) -> None:
-        if 0 < self._bound <= self._under_way and not self._lets_in(conn):
+        if self._is_bounded and self._under_way >= limit().now and not self._lets_in(conn):
             return
         self._under_way += 1
         conn.arrived = time.monotonic()

@@ -40,7 +40,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked: of ten requests ``reads`` read the product, the others reserve one unit of it."""
+    """What is asked: of ten requests ``reads`` read the list of products, the others reserve one unit of one."""
 
     port: int
     phases: Sequence[Phase]
@@ -53,12 +53,16 @@ class Plan:
 
 @dataclass(slots=True)
 class Heard:
-    """What came of one phase: (due, latency) in seconds of what succeeded, and of what was refused with 503."""
+    """What came of one phase: (due, latency) in seconds of what succeeded, and of what was refused with 503.
+
+    ``start`` is on the same clock as ``due``; ``lost`` is when those were due that nobody answered in time.
+    """
 
     good: list[tuple[float, float]] = field(default_factory=list)
     refused: list[tuple[float, float]] = field(default_factory=list)
     lost: list[float] = field(default_factory=list)
     failed: int = 0
+    start: float = 0.0
     cpu_s: float = 0.0
     lag_s: float = 0.0
     """How late a request was sent at the most: more than a few milliseconds, and this process was the bound."""
@@ -96,6 +100,7 @@ class Flood:
         for phase in self._plan.phases:
             heard = Heard()
             cpu_s = time.process_time()
+            heard.start = time.perf_counter()
             self._run(phase, heard)
             heard.cpu_s = time.process_time() - cpu_s
             found.append(heard)
@@ -114,8 +119,8 @@ class Flood:
                 heard.lag_s = max(heard.lag_s, now - due)
                 self._ask(due, now, heard)
                 number += 1
-            wait_s = min(_TICK_S, max(0.0, start + number / phase.per_s - time.perf_counter())) if phase.per_s else _TICK_S
-            self._hear(wait_s)
+            next_s = start + number / phase.per_s - time.perf_counter() if phase.per_s else _TICK_S
+            self._hear(min(_TICK_S, max(0.0, next_s)))
         self._is_closed = False
 
     def _finish(self) -> None:
@@ -232,7 +237,7 @@ def _requests(plan: Plan) -> Iterator[bytes]:
         f"Host: {plan.host}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n".encode()
         for token in plan.tokens
     ]
-    read = f"GET /api/products/{plan.product}/availability HTTP/1.1\r\n".encode()
+    read = b"GET /api/products HTTP/1.1\r\n"
     number = 0
     while True:
         number += 1
@@ -250,7 +255,7 @@ def _requests(plan: Plan) -> Iterator[bytes]:
 
 
 def main() -> None:
-    """Read a plan, run it, and write what was heard, with times since the start of each phase."""
+    """Read a plan, run it, and write what was heard of each phase."""
     given = json.load(sys.stdin)
     plan = Plan(**{**given, "phases": [Phase(**phase) for phase in given["phases"]]})
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
