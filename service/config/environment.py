@@ -130,7 +130,7 @@ class Environment(BaseSettings):
     threads: int = Field(default=3, ge=1, le=128)
     """Threads of one gthread worker."""
     worker_connections: int = Field(default=1000, ge=1, le=10_000)
-    """Requests that one gevent worker holds at a time."""
+    """Connections that one gevent worker holds at a time."""
     max_requests: int = Field(default=0, ge=0)
     # Little's law: the 800 requests/s that one worker serves at its best, times 40 ms (docs/adr/0024).
     max_in_flight: int = Field(default=32, ge=0, le=10_000)

@@ -14,7 +14,6 @@ from service.front.drain import Draining
 from service.front.guard import Guard
 from service.front.limit import limit
 
-
 # Of one turn of the hub: the other workers want some of them too.
 MAX_ACCEPT = 16
 
@@ -28,7 +27,7 @@ class GeventWorker(Draining, ggevent.GeventWorker):
     drain_s = environment().drain_s
 
     def server_class(self, listener: Any, *, spawn: Any, **rest: Any) -> StreamServer:
-        """Make the server of one listener; gunicorn's own takes a connection in each turn of the hub, 20 in a second."""
+        """Make the server of one listener; gunicorn's own takes one connection in each turn of the hub."""
         server = StreamServer(
             listener,
             handle=partial(self.handle, listener),

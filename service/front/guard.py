@@ -15,11 +15,15 @@ from service.front.limit import Limit
 _poll = gevent.monkey.get_original("select", "poll")
 
 
+# The largest body that is read to be refused, as Django's DATA_UPLOAD_MAX_MEMORY_SIZE.
+MAX_BODY_BYTES = 64 * 1024
+
+
 class Guard:
     """Stands in for one client's socket under a gevent worker; gunicorn reads its requests through it.
 
-    At the start of a request that has come whole, the guard decides; in every other place it only hands
-    on, and the door behind the parser decides.
+    At the start of a request the guard decides; in every other place it only hands on. Once it is not sure
+    where a request starts, it leaves the rest of the connection to the door behind the parser.
 
     Args:
         client: gevent's socket.
@@ -34,7 +38,7 @@ class Guard:
         self._patience_s = patience_s
         self._hang_up = _poll()
         self._hang_up.register(client.fileno(), select.POLLRDHUP)
-        self._is_whole = True
+        self._missing: int | None = 0
         self._is_start = True
 
     def __getattr__(self, name: str) -> Any:
@@ -43,22 +47,25 @@ class Guard:
     def recv(self, size: int) -> bytes:
         """Receive what is let in, after refusing what is not; empty where the client is gone."""
         if not self._is_start:
-            self._is_whole = False
-            return bytes(self._client.recv(size))
+            return self._rest(size)
         self._is_start = False
         closes_at = time.monotonic() + self._patience_s
         while True:
             # A client that asks again at once must not keep the hub from the others.
             gevent.sleep(0)
             data = bytes(self._client.recv(size))
-            self._is_whole = requests.is_whole(data)
-            if not self._is_whole or requests.is_probe(data):
+            self._missing = missing = requests.missing(data)
+            if missing is None or missing > MAX_BODY_BYTES or requests.is_probe(data):
                 return data
             if self._hang_up.poll(0):
                 counts.abandoned += 1
                 return b""
             if not self._limit.is_full():
                 return data
+            while self._missing:
+                # A client that sends head and body apart; what is left unread would be taken for a request.
+                if not self._rest(self._missing):
+                    return b""
             counts.shed += 1
             closes = counts.is_draining or time.monotonic() > closes_at
             self._client.sendall(refusals.OVERLOAD.written(closes=closes))
@@ -66,5 +73,12 @@ class Guard:
                 return b""
 
     def ended(self) -> None:
-        """The request was answered; if it had come whole, the next bytes begin another."""
-        self._is_start = self._is_whole
+        """The request was answered; if all of it had come and nothing else, the next bytes begin another."""
+        self._is_start = self._missing == 0
+
+    def _rest(self, size: int) -> bytes:
+        data = bytes(self._client.recv(size))
+        if self._missing is not None:
+            still = self._missing - len(data)
+            self._missing = still if still >= 0 else None
+        return data

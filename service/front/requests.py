@@ -15,17 +15,21 @@ def is_probe(data: bytes) -> bool:
     return _PROBE.match(data) is not None
 
 
-def is_whole(data: bytes) -> bool:
-    """Whether these bytes are one request and nothing else, so that the next bytes begin another.
+def missing(data: bytes) -> int | None:
+    """How many bytes of the request are still to come; then the next byte begins another.
 
-    Where that is not sure the answer is no: a body that is still to come, or comes in chunks.
+    None where that is not sure: a head that is not complete, a body in chunks, or more than one request.
     """
     end = data.find(_END) + len(_END)
     if end < len(_END):
-        return False
+        return None
     head = data[: end - 2]
     named = _BODY.findall(head)
-    if not named:
-        return end == len(data)
-    found = _LENGTH.search(head)
-    return len(named) == 1 and found is not None and end + int(found[1]) == len(data)
+    length = 0
+    if named:
+        found = _LENGTH.search(head)
+        if len(named) > 1 or found is None:
+            return None
+        length = int(found[1])
+    still = end + length - len(data)
+    return still if still >= 0 else None

@@ -101,7 +101,7 @@ def measure(
     Args:
         strategies: The service's ways to reserve; each has a stack of its own.
         rounds: How often each is measured.
-        seconds: The length of a flood.
+        seconds: The length of a flood; the peak before it and the calm after it are no longer.
         postgres_bin: Another PostgreSQL than the embedded one.
         step: Called when something begins.
         figures: Called with what is measured.
@@ -110,6 +110,7 @@ def measure(
         StackError: A part did not start, or ended.
     """
     found = Measured()
+    calm_s, afterwards_s = min(PEAK_S, seconds), min(AFTERWARDS_S, seconds)
     for strategy in strategies:
         role = "lab" if strategy in ("pessimistic", "optimistic", "conditional") else KIT.role
         service = {**KIT.service, "STRATEGY": strategy}
@@ -125,11 +126,11 @@ def measure(
                     for shedding in (ON, OFF) if number % 2 == 0 else (OFF, ON):
                         figures(f"{strategy}, shedding {shedding}")
                         # The capacity is that of the service which refuses nobody.
-                        (calm,) = _flood(stack, off, [Phase(0, PEAK_S, CALLERS)])
-                        peak = len(calm.good) / PEAK_S
+                        (calm,) = _flood(stack, off, [Phase(0, calm_s, CALLERS)])
+                        peak = len(calm.good) / calm_s
                         if not peak:
                             raise StackError(f"no request succeeded: see {stack.paths.log('off')}")
-                        phases = [Phase(OVERLOAD * peak, seconds), Phase(AFTERWARDS * peak, AFTERWARDS_S)]
+                        phases = [Phase(OVERLOAD * peak, seconds), Phase(AFTERWARDS * peak, afterwards_s)]
                         rows[shedding].peaks.append(peak)
                         rows[shedding].floods.append(_summed(phases, *_flood(stack, ports[shedding], phases)))
                         stack.check()
