@@ -41,12 +41,12 @@ loglevel = "info"
 
 def post_worker_init(worker: Any) -> None:
     """Stop a gevent worker whose psycopg would block the hub for the length of each query."""
-    if env.worker_class is not WorkerClass.GEVENT:
-        return
-    from psycopg import waiting  # noqa: PLC0415  # not before gevent has patched this worker
+    if env.worker_class is WorkerClass.GEVENT:
+        from psycopg import waiting  # noqa: PLC0415  # not before gevent has patched this worker
 
-    if waiting.wait is getattr(waiting, "wait_c", None):
-        raise SystemExit("psycopg was imported before gevent patched the worker: remove that import")
+        if waiting.wait is getattr(waiting, "wait_c", None):
+            raise SystemExit("psycopg was imported before gevent patched the worker: remove that import")
+    worker.serves()
 
 
 def on_reload(server: Any) -> None:

@@ -1,6 +1,7 @@
 """gunicorn's gevent worker behind the front door."""
 
 import ssl
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -51,5 +52,5 @@ class GeventWorker(Draining, ggevent.GeventWorker):
             if isinstance(sock, Guard):
                 sock.ended()
 
-    def call_later(self, seconds: float, call: Any) -> None:
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         gevent.spawn_later(seconds, call)

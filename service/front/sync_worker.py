@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn.workers import sync
@@ -38,7 +39,7 @@ class SyncWorker(Draining, sync.SyncWorker):
                 _refuse(client)
         super().accept(listener)
 
-    def call_later(self, seconds: float, call: Any) -> None:
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         def end() -> None:
             call()
             # The worker sleeps until somebody comes; a signal would have woken it.

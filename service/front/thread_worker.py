@@ -5,6 +5,7 @@ import selectors
 import socket
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -52,7 +53,7 @@ class ThreadWorker(Draining, gthread.ThreadWorker):
             req.force_close()
         return super().handle_request(req, conn)
 
-    def call_later(self, seconds: float, call: Any) -> None:
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         timer = threading.Timer(seconds, call)
         timer.daemon = True
         timer.start()
