@@ -4,6 +4,7 @@ Nothing here may import psycopg or Django: psycopg chooses how it waits when it 
 gevent patches only later, in each worker.
 """
 
+import math
 from typing import Any
 
 from service.config.environment import WorkerClass, environment
@@ -11,10 +12,12 @@ from service.front import drain
 
 env = environment()
 
-# Seconds. A stop is HOTROW_DRAIN_S of serving on; then what is inside ends, which takes no longer than its deadline,
-# and connections that are kept alive end by themselves. All of it fits into the 30 s that a container usually gets.
-GRACEFUL_TIMEOUT_S = 20
+# A stop is HOTROW_DRAIN_S of serving on; then what is inside ends, which begins nothing after its deadline, and
+# connections that are kept alive end by themselves. With the defaults it fits into the 30 s that a container gets.
+LEAST_GRACEFUL_TIMEOUT_S = 20
 KEEPALIVE_S = 5
+# For what was sent to the database just before the deadline, and a connection that is kept alive after that.
+LAST_WORK_S = 8
 
 _WORKERS = {
     WorkerClass.GEVENT: "service.front.gevent_worker.GeventWorker",
@@ -30,7 +33,7 @@ worker_connections = env.worker_connections
 max_requests = env.max_requests
 max_requests_jitter = env.max_requests // 10
 timeout = 30
-graceful_timeout = GRACEFUL_TIMEOUT_S
+graceful_timeout = max(LEAST_GRACEFUL_TIMEOUT_S, math.ceil(env.drain_s + env.request_deadline_s + LAST_WORK_S))
 keepalive = KEEPALIVE_S
 backlog = 2048
 preload_app = False

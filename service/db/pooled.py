@@ -17,4 +17,4 @@ def close_pools() -> None:
     """Close the pools of this process, and the connections of this thread."""
     for alias in connections:
         connections[alias].close()
-        connections[alias].close_pool()
+        connections[alias].close_pool()  # type: ignore[attr-defined]  # of the PostgreSQL backend

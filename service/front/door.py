@@ -11,7 +11,7 @@ from service.front import deadline, refusals
 from service.front.counts import counts
 from service.front.limit import Limit
 
-Application = Callable[[dict[str, Any], refusals.Start], Iterable[bytes]]
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 # Who asks whether the process lives must be answered, above all when it is busy.
 PROBES = ("/healthz", "/readyz", "/metrics")
 

@@ -19,7 +19,7 @@ from service.front.limit import limit
 MAX_ACCEPT = 16
 
 
-class GeventWorker(Draining, ggevent.GeventWorker):
+class GeventWorker(Draining, ggevent.GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """Refuses on the socket what a full worker would only keep waiting.
 
     A connection with TLS of gunicorn's own is read by nobody but the parser: the door behind it refuses.

@@ -20,7 +20,7 @@ _READ_BYTES = 65_536
 _UNACKED = struct.Struct("=24xI")
 
 
-class SyncWorker(Draining, sync.SyncWorker):
+class SyncWorker(Draining, sync.SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     """Refuses the longest waiting connections while more wait than the workers serve in time.
 
     All workers share one queue, so the bound is that of all of them.

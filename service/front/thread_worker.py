@@ -22,7 +22,7 @@ from service.front.limit import limit
 _READ_BYTES = 65_536
 
 
-class ThreadWorker(Draining, gthread.ThreadWorker):
+class ThreadWorker(Draining, gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Bounds the queue before the threads, which gunicorn lets grow to ``worker_connections``.
 
     The thread that accepts connections also refuses; working threads are not asked.

@@ -90,6 +90,34 @@ print(outcomes(10), outcomes(5), outcomes(6))
     assert run(code) == "(5, True) (0, True) (1, True)"
 
 
+def test_hash_whose_deadline_passed_in_the_queue_is_not_computed() -> None:
+    """The control is the first, which had its thread in time."""
+    code = """
+from gevent import monkey; monkey.patch_all()
+import os
+os.environ |= {'HOTROW_SECRET_KEY': 'x', 'HOTROW_JWT_KEYS': 'k:' + 'x' * 32, 'HOTROW_DATABASE_URL': 'dbname=x',
+               'DJANGO_SETTINGS_MODULE': 'service.config.settings'}
+import django; django.setup()
+import gevent, time
+from service.accounts.hashing import HashingPool
+from service.front import deadline
+sleep = monkey.get_original('time', 'sleep')
+pool, hashed = HashingPool(1, 3), []
+def work(name):
+    sleep(0.5)
+    hashed.append(name)
+def ask(name):
+    deadline.begin({}, time.monotonic(), 0.3, is_proxy_trusted=False)
+    try:
+        pool.apply(work, name)
+    except deadline.DeadlinePassed:
+        return 'too late'
+jobs = [gevent.spawn(ask, name) for name in 'ab']
+print([job.get() for job in jobs], hashed)
+"""
+    assert run(code) == "[None, 'too late'] ['a']"
+
+
 GUARD = """
 from gevent import monkey; monkey.patch_all()
 import os

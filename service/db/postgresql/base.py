@@ -27,4 +27,4 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _cursor(self, name: str | None = None) -> Any:
         deadline.check()
-        return super()._cursor(name)
+        return super()._cursor(name)  # type: ignore[misc]  # of the base of all backends
