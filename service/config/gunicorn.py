@@ -49,7 +49,9 @@ def post_worker_init(worker: Any) -> None:
 
         if waiting.wait is getattr(waiting, "wait_c", None):
             raise SystemExit("psycopg was imported before gevent patched the worker: remove that import")
-    worker.serves()
+    # With a worker class of the command line nobody is told, and a reload is gunicorn's own.
+    if isinstance(worker, drain.Draining):
+        worker.serves()
 
 
 def on_reload(server: Any) -> None:

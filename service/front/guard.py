@@ -55,7 +55,9 @@ class Guard:
             gevent.sleep(0)
             data = bytes(self._client.recv(size))
             self._missing = missing = requests.missing(data)
-            if missing is None or missing > MAX_BODY_BYTES or requests.is_probe(data):
+            if missing is None or missing > MAX_BODY_BYTES:
+                return data
+            if requests.is_probe(data) or requests.has_answer_without_body(data):
                 return data
             if self._hang_up.poll(0):
                 counts.abandoned += 1
@@ -67,7 +69,7 @@ class Guard:
                 if not self._rest(self._missing):
                     return b""
             counts.shed += 1
-            closes = counts.is_draining or time.monotonic() > closes_at
+            closes = counts.is_draining or time.monotonic() > closes_at or requests.is_last(data)
             self._client.sendall(refusals.OVERLOAD.written(closes=closes))
             if closes:
                 return b""

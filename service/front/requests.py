@@ -7,12 +7,23 @@ from service.front.door import PROBES
 _PROBE = re.compile(rb"(?:GET|HEAD) (?:%s)[ ?]" % b"|".join(path.encode() for path in PROBES))
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*\r\n", re.IGNORECASE)
 _BODY = re.compile(rb"content-length|transfer-encoding|\nexpect", re.IGNORECASE)
+_LAST = re.compile(rb"[^\r]* HTTP/1\.0\r|[^\0]*?\r\nconnection:[ \t]*close[ \t]*\r", re.IGNORECASE)
 _END = b"\r\n\r\n"
 
 
 def is_probe(data: bytes) -> bool:
     """Whether the request asks for one of ``PROBES``."""
     return _PROBE.match(data) is not None
+
+
+def has_answer_without_body(data: bytes) -> bool:
+    """Whether a body in the answer would be taken for the next answer."""
+    return data.startswith(b"HEAD ")
+
+
+def is_last(data: bytes) -> bool:
+    """Whether the client waits for the end of the connection after this request."""
+    return _LAST.match(data) is not None
 
 
 def missing(data: bytes) -> int | None:

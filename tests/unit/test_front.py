@@ -179,6 +179,20 @@ def test_probe_is_told_by_its_first_bytes(line: bytes, is_probe: bool) -> None:
     assert requests.is_probe(line) is is_probe
 
 
+@pytest.mark.parametrize(
+    ("data", "is_last"),
+    [
+        (GET, False),
+        (GET.replace(b"HTTP/1.1", b"HTTP/1.0"), True),
+        (GET.replace(b"Host: x", b"Host: x\r\nconnection: Close"), True),
+        (GET.replace(b"Host: x", b"Connection: keep-alive"), False),
+        (GET.replace(b"Host: x", b"X: HTTP/1.0"), False),
+    ],
+)
+def test_client_that_waits_for_the_end_of_its_connection_is_known(data: bytes, is_last: bool) -> None:
+    assert requests.is_last(data) is is_last
+
+
 def test_limit_follows_what_requests_take() -> None:
     limit, now = Limit(32), time.monotonic()
 

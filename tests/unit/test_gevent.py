@@ -179,9 +179,17 @@ gevent.spawn_later(0.1, lambda: client.sendall(b'{}'))
 gevent.spawn_later(0.2, lambda: (setattr(counts, 'inside', 0), client.sendall(GET)))
 admitted = guard.recv(8192) == GET
 print(client.recv(8192)[:12], admitted, counts.shed)
+counts.inside = 1
+guard, client = pair()
+client.sendall(GET.replace(b'GET', b'HEAD'))
+head = guard.recv(8192)[:4]
+guard.ended()
+client.sendall(GET.replace(b'1.1', b'1.0'))
+print(head, guard.recv(8192), b'Connection: close' in client.recv(8192))
 """
     )
     assert run(code).splitlines() == [
         "b'GET /healthz' b'POST' True True True 0",
         "b'HTTP/1.1 503' True 1",
+        "b'HEAD' b'' True",
     ]
