@@ -1,7 +1,8 @@
 """Django's PostgreSQL backend, and nothing begins for a request whose deadline has passed (service/front/deadline.py).
 
-The server is not told of the deadline. A ``statement_timeout`` for each request would be one more round trip
-for each, since PgBouncer in transaction mode keeps no settings; the role's is the bound of what was sent.
+The deadline ends with the wait for a connection: a request that has one finishes what it does, or it could not
+be said that nothing was done. The server is not told of the deadline: a ``statement_timeout`` for each request would
+be one more round trip for each, since PgBouncer in transaction mode keeps no settings. The role's is the bound.
 """
 
 from typing import Any
@@ -24,7 +25,3 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.isolation_level = IsolationLevel.READ_COMMITTED
         self.pool.open()
         return self.pool.getconn(timeout=left_s)
-
-    def _cursor(self, name: str | None = None) -> Any:
-        deadline.check()
-        return super()._cursor(name)  # type: ignore[misc]  # of the base of all backends
