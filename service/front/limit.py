@@ -54,6 +54,10 @@ class Limit:
         """Whether as many requests are inside as may be."""
         return 0 < self.now <= counts.inside
 
+    def is_half_full(self) -> bool:
+        """Whether enough are inside that others may have waited."""
+        return 0 < self.now <= 2 * counts.inside
+
 
 @cache
 def limit() -> Limit:

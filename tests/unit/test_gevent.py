@@ -138,6 +138,8 @@ def test_request_of_a_client_that_hung_up_is_dropped() -> None:
         GUARD
         + """
 guard, client = pair()
+counts.inside = 1
+guard._limit.now = 2
 client.sendall(GET)
 first = guard.recv(8192) == GET
 guard.ended()
