@@ -67,7 +67,8 @@ def markdown(found: dict[str, Any]) -> str:
         f"{found['rounds']} rounds on {machine['cores']} cores of {machine['cpu']} with "
         f"{machine['memory_bytes'] / 2**30:.0f} GiB, load on the same machine; medians. {OVERLOAD:.0f} times the peak "
         f"of the service without shedding for {found['seconds']} s, then {AFTERWARDS} times. Good is a success within "
-        f"{GOOD_S:.0f} s of when the request was due, as a share of the peak; lost is none after {PATIENCE_S:.0f} s, when the client hangs up. "
+        f"{GOOD_S:.0f} s of when the request was due, as a share of the peak; lost is none after "
+        f"{PATIENCE_S:.0f} s, when the client hangs up. "
         "Four of five requests reserve a unit of one product, the fifth reads the list."
     )
     lines = ["# Overload", "", conditions, "", "| " + " | ".join(TITLES) + " |"]
