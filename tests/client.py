@@ -59,10 +59,12 @@ class Client:
         self.send_reservation(product_id, quantity, key)
         return self.receive()
 
-    def send_reservation(self, product_id: int, quantity: int, key: str | None = None) -> None:
+    def send_reservation(
+        self, product_id: int, quantity: int, key: str | None = None, more: dict[str, str] | None = None
+    ) -> None:
         """Send and do not wait; :meth:`receive` takes the answer."""
         body = {"lines": [{"product_id": product_id, "quantity": quantity}]}
-        headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+        headers = {"Idempotency-Key": key or uuid.uuid4().hex, **(more or {})}
         self._send("POST", "/api/reservations", json.dumps(body).encode(), headers)
 
     def receive(self) -> Answer:

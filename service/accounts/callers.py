@@ -9,7 +9,7 @@ from functools import cache
 
 from django.http import HttpRequest
 
-from service.config.addresses import UNIX, Network, networks, words
+from service.config.addresses import UNIX, Network, is_in, networks, parsed, words
 from service.config.environment import environment
 
 # The smallest network that one IPv6 customer gets (RFC 6177): within it addresses are free to take.
@@ -27,14 +27,14 @@ def caller(request: HttpRequest) -> str:
 def address(remote: str, forwarded: str, trusted: tuple[Network, ...], is_unix_trusted: bool) -> str:
     """The rightmost address that is no trusted proxy's; an empty ``remote`` is a Unix socket."""
     nearest = _network(remote) or UNIX
-    if not (_is_in(remote, trusted) if remote else is_unix_trusted):
+    if not (is_in(remote, trusted) if remote else is_unix_trusted):
         return nearest
     for entry in reversed(words(forwarded)):
         name = _network(entry)
         if name is None:
             # A proxy wrote something that is no address: what is left of it is anybody's.
             return nearest
-        if not _is_in(entry, trusted):
+        if not is_in(entry, trusted):
             return name
         nearest = name
     return nearest
@@ -45,21 +45,8 @@ def _trusted(text: str) -> tuple[tuple[Network, ...], bool]:
     return networks(text), UNIX in words(text)
 
 
-def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        found = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return getattr(found, "ipv4_mapped", None) or found
-
-
-def _is_in(text: str, trusted: tuple[Network, ...]) -> bool:
-    found = _parsed(text)
-    return found is not None and any(found in network for network in trusted)
-
-
 def _network(text: str) -> str | None:
-    found = _parsed(text)
+    found = parsed(text)
     if isinstance(found, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((found, IPV6_PREFIX), strict=False))
     return str(found) if found else None

@@ -21,6 +21,7 @@ from django.contrib.auth.hashers import make_password, verify_password
 from service.accounts.models import User
 from service.config.environment import environment
 from service.db.pooled import give_back
+from service.front import deadline
 
 
 class TooManyLogins(Exception):
@@ -43,12 +44,19 @@ class HashingPool:
 
         Raises:
             TooManyLogins: As many as may are waiting already.
+            DeadlinePassed: The request had waited too long when its turn came.
         """
+        ends = deadline.current()
+
+        def in_time() -> Any:
+            deadline.check(ends)
+            return function(*args)
+
         if self._under_way >= self._limit:
             raise TooManyLogins
         self._under_way += 1
         try:
-            return self._pool.apply(function, args)
+            return self._pool.apply(in_time)
         finally:
             self._under_way -= 1
 

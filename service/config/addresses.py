@@ -40,3 +40,18 @@ def networks(text: str) -> tuple[Network, ...]:
 
 def words(text: str) -> Sequence[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address, without the form in which IPv6 writes those of IPv4; None for what is none."""
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def is_in(text: str, among: Sequence[Network]) -> bool:
+    """Whether it is an address of one of these networks."""
+    found = parsed(text)
+    return found is not None and any(found in network for network in among)

@@ -14,7 +14,8 @@ from service.accounts.hashing import TooManyLogins
 from service.accounts.limiter import TooManyTries
 from service.catalog.api import router as catalog
 from service.checkout.api import router as checkout
-from service.ops.outages import answer
+from service.front.deadline import DeadlinePassed
+from service.ops.outages import answer, too_late
 from service.ops.problems import Problem, response
 from service.stock.api import availability, availability_of_many
 from service.stock.api import router as stock
@@ -87,6 +88,11 @@ def _too_many_logins(request: HttpRequest, error: TooManyLogins) -> HttpResponse
 def _too_many_tries(request: HttpRequest, error: TooManyTries) -> HttpResponse:
     problem = Problem(429, "too_many_tries", str(error), retry_after_s=error.reset_s, headers=error.headers())
     return response(problem)
+
+
+@api.exception_handler(DeadlinePassed)
+def _deadline_passed(request: HttpRequest, error: DeadlinePassed) -> HttpResponse:
+    return too_late(error)
 
 
 @api.exception_handler(DatabaseError)

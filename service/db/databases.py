@@ -7,6 +7,8 @@ from psycopg.conninfo import conninfo_to_dict
 from service.config.environment import ConnectionMode, Environment
 from service.db.router import REPLICA
 
+# Django's, with an eye on the deadline of the request at hand.
+ENGINE = "service.db.postgresql"
 # Recycled often enough to follow a failover, seldom enough not to be seen in a profile.
 PERSISTENT_MAX_AGE_S = 600
 # A host that is gone answers nothing: the next try, at another address perhaps, is to come soon.
@@ -40,6 +42,8 @@ def _lane(env: Environment, url: str) -> dict[str, Any]:
     """One connection that stays open; a batch that finds it dead is sent again with the same keys."""
     entry = database(env, url, pool_size=1)
     entry["OPTIONS"].pop("pool", None)
+    # The requests of a batch have deadlines of their own, which the lane looks at.
+    entry["ENGINE"] = "django.db.backends.postgresql"
     return {**entry, "CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": False}
 
 
@@ -67,7 +71,7 @@ def database(env: Environment, url: str, pool_size: int) -> dict[str, Any]:
     """
     given = conninfo_to_dict(url)
     entry: dict[str, Any] = {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": ENGINE,
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": env.connection_mode is not ConnectionMode.PER_REQUEST,
         "DISABLE_SERVER_SIDE_CURSORS": True,

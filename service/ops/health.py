@@ -11,6 +11,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from service.cache.answers import answers
+from service.front.counts import counts
 from service.ops.outages import RETRY_AFTER_S
 from service.ops.problems import Problem, response
 
@@ -22,10 +23,12 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when a request could be served: the database answers; the cache is advisory.
+    """Answer 200 when a request could be served: the database answers, and the worker goes on; the cache is advisory.
 
     In mode ``pool`` it tells of this worker's pool, as it was before this request took a connection.
     """
+    if counts.is_draining:
+        return response(Problem(503, "draining", "This worker is about to end.", retry_after_s=RETRY_AFTER_S))
     parts: dict[str, Any] = {}
     if (pool := connection.pool) is not None:  # type: ignore[attr-defined]  # of the PostgreSQL backend
         statistics = pool.get_stats()

@@ -8,6 +8,7 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse
 
 from service.db.sqlstates import is_read_only, is_transient, sqlstate
+from service.front.deadline import DeadlinePassed
 from service.ops.problems import Problem, response
 
 logger = logging.getLogger(__name__)
@@ -25,11 +26,18 @@ def answer(error: DatabaseError) -> HttpResponse:
     return response(Problem(503, "busy", "The database is busy or away; try again.", retry_after_s=RETRY_AFTER_S))
 
 
+def too_late(error: DeadlinePassed) -> HttpResponse:
+    """503 as well: nothing was done that the same request would not find again."""
+    return response(Problem(503, error.code, str(error), retry_after_s=error.retry_after_s))
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's ``handler500``: called for whatever no view answered, while the error is being handled."""
     error = sys.exc_info()[1]
     if isinstance(error, DatabaseError):
         return answer(error)
+    if isinstance(error, DeadlinePassed):
+        return too_late(error)
     return response(Problem(500, "internal", "The request failed; it was logged."))
 
 

@@ -7,9 +7,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
-MEDIA_TYPE = "application/problem+json"
-# Clients that were refused together come back over so many seconds more, not together.
-RETRY_SPREAD_S = 2
+from service.front.refusals import MEDIA_TYPE, RETRY_SPREAD_S
 
 
 class Problem(Exception):
@@ -35,7 +33,7 @@ class Problem(Exception):
 
 
 # What every call with a body and a token can be answered with.
-_ANYWHERE = {401: ["invalid_token"], 422: ["invalid_request"], 503: ["busy"]}
+_ANYWHERE = {401: ["invalid_token"], 422: ["invalid_request"], 503: ["busy", "overload", "deadline_exceeded"]}
 
 
 def documented(codes: Mapping[int, Sequence[str]]) -> dict[str, Any]:

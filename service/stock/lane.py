@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from service.front import deadline
 from service.stock.errors import Busy
 from service.stock.strategies import Request, Result
 
@@ -22,6 +23,7 @@ Send = Callable[[Sequence[Request]], list[Result]]
 @dataclass(eq=False, slots=True)
 class _Ticket:
     request: Request
+    ends: float
     woken: threading.Event = field(default_factory=threading.Event)
     result: Result | None = None
     error: BaseException | None = None
@@ -40,7 +42,7 @@ class Lane:
         in_flight: Batches under way at a time; two overlap writing rows with waiting for a commit.
         batch_size: Requests in one batch at the most.
         waiting: Requests that may wait; beyond them callers are refused at once.
-        patience_s: How long a request may wait for its batch to begin.
+        patience_s: How long a request may wait for its batch to begin, if its deadline is not sooner.
     """
 
     def __init__(
@@ -60,20 +62,21 @@ class Lane:
         Raises:
             Busy: Too many wait already, or the wait was longer than the caller's patience; the
                 request was not sent.
+            DeadlinePassed: The same for the request's deadline. Of what was sent the outcome is told.
         """
-        ticket = _Ticket(request)
+        ticket = _Ticket(request, deadline.current())
         with self._lock:
             if len(self._waiting) >= self._max_waiting:
                 raise Busy("Too many reservations wait already.")
             self._waiting.append(ticket)
             ticket.leads = self._free > 0
             self._free -= ticket.leads
-        deadline = time.monotonic() + self._patience_s
+        patient_until = min(time.monotonic() + self._patience_s, ticket.ends)
         while not ticket.is_answered:
             if ticket.leads:
                 ticket.leads = False
                 self._lead()
-            elif not ticket.woken.wait(max(0.0, deadline - time.monotonic())):
+            elif not ticket.woken.wait(max(0.0, patient_until - time.monotonic())):
                 self._give_up(ticket)
             ticket.woken.clear()
         if ticket.leads:
@@ -104,13 +107,17 @@ class Lane:
                 ticket.woken.set()
 
     def _take(self) -> list[_Ticket]:
-        """The next batch. A key that comes twice waits for the answer to the first."""
+        """The next batch. A key that comes twice waits for the answer to the first; who is too late is left out."""
         batch: list[_Ticket] = []
         left: list[_Ticket] = []
         keys: set[tuple[int, str]] = set()
         with self._lock:
             while self._waiting and len(batch) < self._batch_size:
                 ticket = self._waiting.popleft()
+                if (error := _too_late(ticket)) is not None:
+                    ticket.error = error
+                    ticket.woken.set()
+                    continue
                 key = (ticket.request.user_id, ticket.request.key)
                 (left if key in keys else batch).append(ticket)
                 keys.add(key)
@@ -133,6 +140,14 @@ class Lane:
         with self._lock:
             if ticket in self._waiting and not ticket.leads:
                 self._waiting.remove(ticket)
-                ticket.error = Busy("The reservation waited too long for its turn.")
+                ticket.error = _too_late(ticket) or Busy("The reservation waited too long for its turn.")
                 return
         ticket.woken.wait()
+
+
+def _too_late(ticket: _Ticket) -> deadline.DeadlinePassed | None:
+    try:
+        deadline.check(ticket.ends)
+    except deadline.DeadlinePassed as error:
+        return error
+    return None

@@ -145,3 +145,26 @@ def test_bench_logins_measures_reads_and_both_hashers(
     assert document["worker_timeouts"] == 0
     assert "| what logins add, ms |" in (tmp_path / "bench-logins.md").read_text()
     assert alive(hotrow.running()) == []
+
+
+def test_bench_overload_tells_of_shedding_and_of_none(
+    make_session_hotrow: Callable[..., Hotrow], tmp_path: Path
+) -> None:
+    hotrow = make_session_hotrow("bench-overload")
+    options = ("--strategy", "function", "--seconds", "1", "--json", "--out", str(tmp_path))
+    done = hotrow.run("bench", "overload", *options, timeout_s=TIMEOUT_S)
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    assert json.loads((tmp_path / "bench-overload.json").read_text()) == document
+    rows = {row["shedding"]: row for row in document["rows"]}
+    assert set(rows) == {"on", "off"}
+    for row in rows.values():
+        (flood,) = row["floods"]
+        assert flood["offered"] == pytest.approx(3 * row["peak_per_s"]["median"], rel=0.01)
+        assert flood["good"] > 0
+        assert flood["failed"] == 0
+    assert rows["on"]["floods"][0]["refused"] > 0
+    # The control: without a door nobody is refused.
+    assert rows["off"]["floods"][0]["refused"] == 0
+    assert "| function | on |" in (tmp_path / "bench-overload.md").read_text()
+    assert alive(hotrow.running()) == []

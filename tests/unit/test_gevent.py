@@ -88,3 +88,110 @@ def outcomes(number):
 print(outcomes(10), outcomes(5), outcomes(6))
 """
     assert run(code) == "(5, True) (0, True) (1, True)"
+
+
+def test_hash_whose_deadline_passed_in_the_queue_is_not_computed() -> None:
+    """The control is the first, which had its thread in time."""
+    code = """
+from gevent import monkey; monkey.patch_all()
+import os
+os.environ |= {'HOTROW_SECRET_KEY': 'x', 'HOTROW_JWT_KEYS': 'k:' + 'x' * 32, 'HOTROW_DATABASE_URL': 'dbname=x',
+               'DJANGO_SETTINGS_MODULE': 'service.config.settings'}
+import django; django.setup()
+import gevent, time
+from service.accounts.hashing import HashingPool
+from service.front import deadline
+sleep = monkey.get_original('time', 'sleep')
+pool, hashed = HashingPool(1, 3), []
+def work(name):
+    sleep(0.5)
+    hashed.append(name)
+def ask(name):
+    deadline.begin({}, time.monotonic(), 0.3, is_proxy_trusted=False)
+    try:
+        pool.apply(work, name)
+    except deadline.DeadlinePassed:
+        return 'too late'
+jobs = [gevent.spawn(ask, name) for name in 'ab']
+print([job.get() for job in jobs], hashed)
+"""
+    assert run(code) == "[None, 'too late'] ['a']"
+
+
+GUARD = """
+from gevent import monkey; monkey.patch_all()
+import os
+os.environ |= {'HOTROW_SECRET_KEY': 'x', 'HOTROW_JWT_KEYS': 'k:' + 'x' * 32, 'HOTROW_DATABASE_URL': 'dbname=x'}
+from gevent import socket
+from service.front.counts import counts
+from service.front.guard import Guard
+from service.front.limit import Limit
+GET = b'GET /api HTTP/1.1\\r\\n\\r\\n'
+def pair(most=1):
+    here, there = socket.socketpair()
+    return Guard(there, Limit(most), 2.0), here
+"""
+
+
+def test_request_of_a_client_that_hung_up_is_dropped() -> None:
+    code = (
+        GUARD
+        + """
+guard, client = pair()
+counts.inside = 1
+guard._limit.now = 2
+client.sendall(GET)
+first = guard.recv(8192) == GET
+guard.ended()
+client.sendall(GET)
+client.close()
+print(first, guard.recv(8192), counts.abandoned)
+"""
+    )
+    assert run(code) == "True b'' 1"
+
+
+def test_guard_refuses_at_the_start_of_a_request_and_nowhere_else() -> None:
+    """In the middle of a body bytes that look like a request are a body, and the guard knows where it ends."""
+    code = (
+        GUARD
+        + """
+guard, client = pair(most=3)
+counts.inside = 1
+client.sendall(GET.replace(b'/api', b'/healthz'))
+probe = guard.recv(8192)[:12]
+guard.ended()
+client.sendall(b'POST /api HTTP/1.1\\r\\nContent-Length: %d\\r\\n\\r\\n' % len(GET))
+head = guard.recv(8192)[:4]
+client.sendall(GET)
+body = guard.recv(8192) == GET
+# Two at once: where the next begins is not known any more.
+guard.ended()
+client.sendall(GET + GET)
+two = guard.recv(8192) == GET + GET
+guard.ended()
+client.sendall(GET)
+rest = guard.recv(8192) == GET
+print(probe, head, body, two, rest, counts.shed)
+guard, client = pair()
+# Head and body apart, as many clients send them.
+client.sendall(b'POST /api HTTP/1.1\\r\\nContent-Length: 2\\r\\n\\r\\n')
+import gevent
+gevent.spawn_later(0.1, lambda: client.sendall(b'{}'))
+gevent.spawn_later(0.2, lambda: (setattr(counts, 'inside', 0), client.sendall(GET)))
+admitted = guard.recv(8192) == GET
+print(client.recv(8192)[:12], admitted, counts.shed)
+counts.inside = 1
+guard, client = pair()
+client.sendall(GET.replace(b'GET', b'HEAD'))
+head = guard.recv(8192)[:4]
+guard.ended()
+client.sendall(GET.replace(b'1.1', b'1.0'))
+print(head, guard.recv(8192), b'Connection: close' in client.recv(8192))
+"""
+    )
+    assert run(code).splitlines() == [
+        "b'GET /healthz' b'POST' True True True 0",
+        "b'HTTP/1.1 503' True 1",
+        "b'HEAD' b'' True",
+    ]

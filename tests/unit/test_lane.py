@@ -9,8 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from service.front import deadline
 from service.stock.errors import Busy
-from service.stock.lane import Lane
+from service.stock.lane import Lane, _Ticket
 from service.stock.strategies import Outcome, Request, Result
 
 
@@ -114,6 +115,40 @@ def test_request_that_waits_too_long_is_not_sent(threads: ThreadPoolExecutor) ->
     assert first.result(10).outcome is Outcome.RESERVED
     assert lane.reserve(request()).outcome is Outcome.RESERVED
     assert [len(batch) for batch in database.batches] == [1, 1]
+
+
+@pytest.mark.parametrize(("allowed_s", "batches"), [(0.1, [1]), (30.0, [1, 1])])
+def test_request_whose_deadline_passes_in_the_queue_is_not_sent(
+    threads: ThreadPoolExecutor, allowed_s: float, batches: list[int]
+) -> None:
+    """The control is a deadline that does not pass."""
+    database = Database()
+    lane = Lane(database, in_flight=1)
+    first = threads.submit(lane.reserve, request())
+    database.wait_for(1)
+
+    def hurried() -> Result:
+        deadline.begin({}, time.monotonic(), allowed_s, is_proxy_trusted=False)
+        return lane.reserve(request())
+
+    second = threads.submit(hurried)
+    time.sleep(0.3)
+    database.gate.release(10)
+    assert first.result(10).outcome is Outcome.RESERVED
+    assert isinstance(second.exception(10), deadline.DeadlinePassed) is (len(batches) == 1)
+    assert [len(batch) for batch in database.batches] == batches
+    assert (lane._free, len(lane._waiting)) == (1, 0)
+
+
+def test_leader_of_a_batch_leaves_out_who_is_too_late(threads: ThreadPoolExecutor) -> None:
+    """A ticket whose thread has not noticed yet that its time is over."""
+    database = Database(is_open=True)
+    lane = Lane(database, in_flight=1)
+    late = _Ticket(request(), time.monotonic() - 1)
+    lane._waiting.append(late)
+    assert lane.reserve(request()).outcome is Outcome.RESERVED
+    assert [len(batch) for batch in database.batches] == [1]
+    assert isinstance(late.error, deadline.DeadlinePassed)
 
 
 def test_failed_batch_fails_nobody_else(threads: ThreadPoolExecutor) -> None:

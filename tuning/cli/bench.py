@@ -1,4 +1,4 @@
-"""``hotrow bench``: ways to reserve, measured side by side; and what logins cost."""
+"""``hotrow bench``: ways to reserve, measured side by side; what logins cost, and what overload does."""
 
 import json
 import tempfile
@@ -13,11 +13,12 @@ from rich.table import Table
 from tuning.bench import growth, matrix, session
 from tuning.bench import http as bench_over_http
 from tuning.bench import logins as bench_of_logins
+from tuning.bench import overload as bench_of_overload
 from tuning.bench.plan import Plan
 from tuning.bench.sustained import BATCH, CLIENTS
 from tuning.cli.console import Progress, err, fail, out, print_json
 from tuning.observe.machine import machine
-from tuning.reports import bench_http, bench_logins, bench_sql
+from tuning.reports import bench_http, bench_logins, bench_overload, bench_sql
 from tuning.stack.errors import StackError
 
 PEERS = Path(".venv-peers")
@@ -153,6 +154,37 @@ def logins(
         raise typer.Exit(1)
 
 
+@bench.command()
+def overload(
+    strategy: Annotated[list[str] | None, typer.Option(help="Default batched and pessimistic; repeatable.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; each measures everything once.")] = 1,
+    seconds: Annotated[int, typer.Option(min=1, help="Length of one flood.")] = 60,
+    out_dir: Out = Path("results"),
+    as_json: AsJson = False,
+    postgres_bin: PostgresBin = None,
+) -> None:
+    """Ask three times what the service can serve, with shedding and without, then half of it; about 6 minutes.
+
+    The peak is measured before each flood. With batched the processor is the bound, with pessimistic the database.
+    """
+    _require("--strategy", strategy, (*matrix.SINGLE, "batched"))
+    _require_writable(out_dir)
+    with Progress() as progress:
+        measured = bench_of_overload.measure(
+            strategy or bench_of_overload.STRATEGIES,
+            rounds=rounds,
+            seconds=seconds,
+            postgres_bin=postgres_bin,
+            step=progress.step,
+            figures=progress.figures,
+        )
+    found = bench_overload.document(measured, machine(), rounds=rounds, seconds=seconds)
+    _publish(out_dir, "bench-overload", found, bench_overload.markdown(found), _print_overload, as_json=as_json)
+    if wrong := bench_overload.failed(found):
+        fail(f"{wrong} answers or counters were wrong: see {out_dir / 'bench-overload.json'}")
+        raise typer.Exit(1)
+
+
 def _print_sql(found: dict[str, Any]) -> None:
     if found["rows"]:
         table = Table(title="Reservations a second", title_justify="left", box=box.SIMPLE, collapse_padding=True)
@@ -186,6 +218,16 @@ def _print_logins(found: dict[str, Any]) -> None:
         table.add_row(*row)
     out.print(table)
     out.print(bench_logins.sentence(found), markup=False)
+
+
+def _print_overload(found: dict[str, Any]) -> None:
+    table = Table(title="Overload", title_justify="left", box=box.SIMPLE, collapse_padding=True)
+    for position, title in enumerate(bench_overload.TITLES):
+        table.add_column(title, justify="right" if position > 1 else "left", no_wrap=True)
+    for row in bench_overload.rows(found):
+        table.add_row(*row)
+    out.print(table)
+    out.print(bench_overload.sentence(found), markup=False)
 
 
 def _require(option: str, given: list[str] | None, known: tuple[str, ...]) -> None:

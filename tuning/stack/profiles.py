@@ -27,6 +27,8 @@ POOL_SIZE = 8
 LANE_POOL_SIZE = 2
 
 
+# A laboratory measures queues as they are: nobody is refused before they end, and no load balancer waits for a stop.
+NO_DOOR = {"MAX_IN_FLIGHT": "0", "REQUEST_DEADLINE_S": "0", "DRAIN_S": "0"}
 # The load logs in all its users from one address, and some of them at the same time.
 NO_LOGIN_LIMITS = {"LOGINS_PER_ADDRESS": "0", "LOGINS_PER_ACCOUNT": "0"}
 
@@ -71,6 +73,7 @@ REPORT = Profile(
         "THREADS": "3",
         "MAX_REQUESTS": "1200",
         **NO_LOGIN_LIMITS,
+        **NO_DOOR,
     },
     # Its strategy writes from Python.
     role="lab",
@@ -95,6 +98,7 @@ KIT = Profile(
         "WORKER_CLASS": "gevent",
         "WORKERS": str(os.cpu_count() or 1),
         **NO_LOGIN_LIMITS,
+        **NO_DOOR,
     },
     # A waiter for the hot row gives up long before its client does; a lost client holds nothing.
     role_settings={

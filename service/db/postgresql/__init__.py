@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend with an eye on deadlines; the name that `DATABASES` calls it by."""
