@@ -21,6 +21,7 @@ from django.contrib.auth.hashers import make_password, verify_password
 from service.accounts.models import User
 from service.config.environment import environment
 from service.db.pooled import give_back
+from service.metrics.instruments import LOGINS_REFUSED
 
 
 class TooManyLogins(Exception):
@@ -36,7 +37,7 @@ class HashingPool:
         self._pool = gevent.threadpool.ThreadPool(threads)
         self._limit = threads + max_waiting
         # gevent's pool lets callers wait before its queue, so the queue's length says nothing.
-        self._under_way = 0
+        self.under_way = 0
 
     def apply(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run the function in a native thread and wait for it.
@@ -44,13 +45,14 @@ class HashingPool:
         Raises:
             TooManyLogins: As many as may are waiting already.
         """
-        if self._under_way >= self._limit:
+        if self.under_way >= self._limit:
+            LOGINS_REFUSED.labels("queue").inc()
             raise TooManyLogins
-        self._under_way += 1
+        self.under_way += 1
         try:
             return self._pool.apply(function, args)
         finally:
-            self._under_way -= 1
+            self.under_way -= 1
 
 
 def authenticate(username: str, password: str) -> User | None:
@@ -78,12 +80,12 @@ def authenticate(username: str, password: str) -> User | None:
 
 
 def _off_the_hub(function: Callable[..., Any], *args: Any) -> Any:
-    pool = _native_pool()
+    pool = native_pool()
     return function(*args) if pool is None else pool.apply(function, *args)
 
 
 @cache
-def _native_pool() -> HashingPool | None:
+def native_pool() -> HashingPool | None:
     """The pool of this worker; None where requests have threads of their own."""
     if not gevent.monkey.is_module_patched("socket"):
         return None

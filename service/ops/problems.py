@@ -7,6 +7,9 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from service.logs import request_id
+from service.ops.outcomes import Told
+
 MEDIA_TYPE = "application/problem+json"
 # Clients that were refused together come back over so many seconds more, not together.
 RETRY_SPREAD_S = 2
@@ -54,6 +57,7 @@ def _response_schema(status: int, codes: list[str]) -> dict[str, Any]:
         "status": {"type": "integer", "const": status},
         "code": {"type": "string", "enum": codes},
         "detail": {"type": "string"},
+        "request_id": {"type": "string"},
     }
     schema = {"type": "object", "required": list(properties), "properties": properties}
     return {"description": ", ".join(codes), "content": {MEDIA_TYPE: {"schema": schema}}}
@@ -68,7 +72,10 @@ def response(problem: Problem) -> HttpResponse:
         "detail": problem.detail,
         **problem.members,
     }
-    answer = HttpResponse(json.dumps(document), status=problem.status, content_type=MEDIA_TYPE)
+    if (request := request_id.current.get()) is not None:
+        document["request_id"] = request
+    answer = Told(json.dumps(document), status=problem.status, content_type=MEDIA_TYPE)
+    answer.outcome = problem.code
     if problem.retry_after_s is not None:
         # Who is told the same moment comes back at the same moment; a limit knows when it ends.
         spread_s = random.randint(0, RETRY_SPREAD_S) if problem.status == 503 else 0  # noqa: S311  # chance, not secrets

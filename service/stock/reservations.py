@@ -6,12 +6,14 @@ from functools import cache
 from typing import Literal
 from uuid import UUID
 
+from prometheus_client import Counter
 from uuid_utils.compat import uuid7
 
 from service.config.environment import environment
+from service.metrics.instruments import RESERVATIONS
 from service.stock import errors
 from service.stock.availability import forget
-from service.stock.strategies import Outcome, Request, Strategy, strategy
+from service.stock.strategies import Outcome, Request, Result, Strategy, strategy
 
 Mode = Literal["new", "replace"]
 
@@ -49,7 +51,7 @@ def reserve(user_id: int, key: str, lines: list[tuple[int, int]], mode: Mode = "
         ttl_s=environment().reservation_ttl_s,
         mode=mode,
     )
-    result = _strategy()(request)
+    result = _counted(_strategy()(request))
     match result.outcome:
         case Outcome.RESERVED | Outcome.REPLAYED:
             assert result.order_id is not None
@@ -74,6 +76,16 @@ def reserve(user_id: int, key: str, lines: list[tuple[int, int]], mode: Mode = "
             raise errors.InactiveProduct("A product of the cart is not on sale.")
         case Outcome.BUSY:
             raise errors.Busy("The stock is contended; try again.")
+
+
+def _counted(result: Result) -> Result:
+    _outcome(result.outcome).inc()
+    return result
+
+
+@cache
+def _outcome(outcome: Outcome) -> Counter:
+    return RESERVATIONS.labels(outcome.value)
 
 
 @cache

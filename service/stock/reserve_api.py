@@ -15,6 +15,7 @@ from ninja import Router, Schema
 from ninja.errors import ValidationError as InvalidRequest
 from pydantic import BaseModel, Field, ValidationError
 
+from service.ops.outcomes import Told
 from service.ops.problems import Problem, documented
 from service.stock import reservations
 from service.stock.api import MAX_BIGINT, MAX_LINES, MAX_QUANTITY, user
@@ -85,7 +86,8 @@ def create_reservation(request: HttpRequest) -> HttpResponse:
         "expires_at": held.expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "lines": [{"product_id": product, "quantity": quantity} for product, quantity in held.quantities.items()],
     }
-    answer = HttpResponse(json.dumps(document).encode(), status=201, content_type="application/json")
+    answer = Told(json.dumps(document).encode(), status=201, content_type="application/json")
+    answer.outcome = "replayed" if held.is_replay else "reserved"
     if held.is_replay:
         answer["Idempotency-Replayed"] = "true"
     return answer
