@@ -38,7 +38,7 @@ class Problem(Exception):
 
 
 # What every call with a body and a token can be answered with.
-_ANYWHERE = {401: ["invalid_token"], 422: ["invalid_request"], 503: ["busy"]}
+_ANYWHERE = {400: ["bad_request"], 401: ["invalid_token"], 422: ["invalid_request"], 503: ["busy"]}
 
 
 def documented(codes: Mapping[int, Sequence[str]]) -> dict[str, Any]:

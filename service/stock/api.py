@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Field, Path, Router, Schema
 
 from service.ops import conditional
+from service.ops.fields import NUMBER, Text
 from service.ops.problems import documented
 from service.stock import availability as reads
 from service.stock import orders
@@ -43,7 +44,7 @@ def get_availability(request: HttpRequest, product_id: Annotated[int, Path(ge=1,
 
 
 class ProductsIn(Schema):
-    product_ids: list[Annotated[int, Field(ge=1, le=MAX_BIGINT)]] = Field(min_length=1, max_length=MAX_PRODUCTS)
+    product_ids: list[Annotated[int, Field(ge=1, le=MAX_BIGINT), NUMBER]] = Field(min_length=1, max_length=MAX_PRODUCTS)
 
 
 class OrderLineOut(Schema):
@@ -60,14 +61,16 @@ class OrderOut(Schema):
 
 
 class LinesIn(Schema):
-    lines: list[Annotated[int, Field(ge=1, le=MAX_LINES)]] | None = Field(default=None, min_length=1)
+    lines: list[Annotated[int, Field(ge=1, le=MAX_LINES), NUMBER]] | None = Field(default=None, min_length=1)
 
 
 class PaymentIn(LinesIn):
-    payment_ref: str = Field(min_length=1, max_length=255)
+    payment_ref: Text = Field(min_length=1, max_length=255)
 
 
-@availability_of_many.post("", response=list[AvailabilityOut], summary="Free units of many products")
+@availability_of_many.post(
+    "", response=list[AvailabilityOut], summary="Free units of many products", openapi_extra=documented({})
+)
 def get_availability_of_many(request: HttpRequest, body: ProductsIn) -> list[AvailabilityOut]:
     return [
         AvailabilityOut(product_id=found.product_id, available=found.available, version=found.version)

@@ -7,7 +7,7 @@ OpenAPI beside it.
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +15,7 @@ from ninja import Router, Schema
 from ninja.errors import ValidationError as InvalidRequest
 from pydantic import BaseModel, Field, ValidationError
 
+from service.ops.fields import NUMBER
 from service.ops.outcomes import Told
 from service.ops.problems import Problem, documented
 from service.stock import reservations
@@ -26,8 +27,8 @@ MAX_KEY_LENGTH = 255
 
 
 class LineIn(BaseModel):
-    product_id: int = Field(ge=1, le=MAX_BIGINT)
-    quantity: int = Field(ge=1, le=MAX_QUANTITY, strict=True)
+    product_id: Annotated[int, Field(ge=1, le=MAX_BIGINT), NUMBER]
+    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY), NUMBER]
 
 
 class ReservationIn(BaseModel):
@@ -59,7 +60,7 @@ def _declared() -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         **documented(
             {
-                400: ["missing_idempotency_key", "invalid_idempotency_key", "bad_request"],
+                400: ["missing_idempotency_key", "invalid_idempotency_key"],
                 404: ["unknown_product"],
                 409: ["insufficient", "inactive_product", "user_limit"],
                 422: ["key_conflict"],
