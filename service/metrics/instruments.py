@@ -12,9 +12,10 @@ from prometheus_client import Counter, Gauge, Histogram, values
 from service.metrics.slots import DIRECTORY, SLOT
 
 if DIRECTORY in os.environ:
-    # Read late: gunicorn tells a worker its slot after the fork.
+    # This is imported after the fork, when gunicorn has told the worker its slot; it is asked for at every count.
+    _SLOT = int(os.environ.get(SLOT, "0"))
     values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]  # the library has no type there
-        lambda: int(os.environ.get(SLOT, "0"))
+        lambda: _SLOT
     )
 
 # A kept answer takes under 1 ms, a reservation 1 to 20, one that waits for its batch up to the lane's
