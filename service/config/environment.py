@@ -139,8 +139,8 @@ class Environment(BaseSettings):
 
     log_format: LogFormat = LogFormat.JSON
     log_level: LogLevel = LogLevel.INFO
-    # A line takes 15 us, so these cost a worker less than a thousandth of its time; all of them would cost a
-    # reservation 3 %, and 5,000 a second would fill 100 GB a day.
+    # A line costs a busy worker up to 100 us, so these take half a percent of its time; all of them would take
+    # a seventh of each reservation's, and 5,000 a second would fill 100 GB a day (ADR 25).
     access_log_per_s: int = Field(default=50, ge=0, le=100_000)
     """Requests of one worker that are logged in a second at the most; faults (500) always are."""
     metrics_bind: str = ""

@@ -14,11 +14,12 @@ from django.db import connections
 from service.accounts import hashing
 from service.cache.answers import answers
 from service.metrics import instruments
+from service.stock import reservations
 from service.stock.strategies import batched
 
 logger = logging.getLogger(__name__)
 
-# Twelve copies take 60 us, and Prometheus asks every 15 s or so.
+# Some thirty copies of 2 us each; Prometheus asks every 15 s or so.
 INTERVAL_S = 1.0
 
 
@@ -60,6 +61,8 @@ def _run() -> None:
 def _collect(growth: Growth) -> None:
     _pools(growth)
     instruments.LANE_WAITING.set(batched.waiting())
+    for outcome, count in reservations.counts.items():
+        growth.add(instruments.RESERVATIONS.labels(outcome), count)
     kept = answers()
     for source, count in kept.counts.items():
         growth.add(instruments.CACHE_ANSWERS.labels(source), count)

@@ -115,13 +115,13 @@ def test_metrics_are_those_of_the_table(service: Service, client: Client, shop: 
         return {re.sub(r"_(bucket|sum|count)$", "", name.partition("{")[0]) for name in service.samples()}
 
     eventually(lambda: shown() == documented)
+    eventually(lambda: service.samples()['hotrow_reservations_total{outcome="reserved"}'] >= 1)
     samples = service.samples()
-    assert samples['hotrow_reservations_total{outcome="reserved"}'] >= 1
     assert samples['hotrow_logins_refused_total{reason="account"}'] == 1
     assert samples['hotrow_database_errors_total{sqlstate_class="55"}'] >= 1
     assert samples["hotrow_database_up"] == 1
     assert samples["hotrow_workers"] == WORKERS
-    assert samples['hotrow_pool_requests_total{alias="default"}'] > 0
+    eventually(lambda: service.samples()['hotrow_pool_requests_total{alias="default"}'] > 0)
 
 
 def requests(service: Service) -> float:
