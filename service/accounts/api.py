@@ -8,13 +8,14 @@ from ninja.security import HttpBearer
 from service.accounts import sessions, tokens
 from service.accounts.login import log_in
 from service.config.environment import environment
+from service.ops.fields import Text
 from service.ops.problems import Problem, documented
 
 router = Router(tags=["accounts"])
 
 
 class Credentials(Schema):
-    username: str = Field(min_length=1, max_length=150)
+    username: Text = Field(min_length=1, max_length=150)
     password: str = Field(min_length=1, max_length=128)
 
 
@@ -23,7 +24,7 @@ class RefreshIn(Schema):
 
 
 class RevokeIn(RefreshIn):
-    everywhere: bool = False
+    everywhere: bool = Field(default=False, strict=True)
 
 
 class TokenOut(Schema):

@@ -22,6 +22,7 @@ from service.accounts.models import User
 from service.config.environment import environment
 from service.db.pooled import give_back
 from service.front import deadline
+from service.metrics.instruments import LOGINS_REFUSED
 
 
 class TooManyLogins(Exception):
@@ -37,7 +38,7 @@ class HashingPool:
         self._pool = gevent.threadpool.ThreadPool(threads)
         self._limit = threads + max_waiting
         # gevent's pool lets callers wait before its queue, so the queue's length says nothing.
-        self._under_way = 0
+        self.under_way = 0
 
     def apply(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run the function in a native thread and wait for it.
@@ -52,13 +53,14 @@ class HashingPool:
             deadline.check(ends)
             return function(*args)
 
-        if self._under_way >= self._limit:
+        if self.under_way >= self._limit:
+            LOGINS_REFUSED.labels("queue").inc()
             raise TooManyLogins
-        self._under_way += 1
+        self.under_way += 1
         try:
             return self._pool.apply(in_time)
         finally:
-            self._under_way -= 1
+            self.under_way -= 1
 
 
 def authenticate(username: str, password: str) -> User | None:
@@ -86,12 +88,12 @@ def authenticate(username: str, password: str) -> User | None:
 
 
 def _off_the_hub(function: Callable[..., Any], *args: Any) -> Any:
-    pool = _native_pool()
+    pool = native_pool()
     return function(*args) if pool is None else pool.apply(function, *args)
 
 
 @cache
-def _native_pool() -> HashingPool | None:
+def native_pool() -> HashingPool | None:
     """The pool of this worker; None where requests have threads of their own."""
     if not gevent.monkey.is_module_patched("socket"):
         return None

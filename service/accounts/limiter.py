@@ -21,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from service.config.environment import environment
+from service.metrics.instruments import LOGINS_REFUSED
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Limiter:
         item, counted = RateLimitItemPerSecond(limit.tries, limit.window_s, "login"), _key(name, key)
         is_admitted, reset_at = self._ask(_hit, item, counted)
         if not is_admitted:
+            LOGINS_REFUSED.labels(name).inc()
             raise TooManyTries(limit, max(1, math.ceil(reset_at - time.time())))
 
     def forget(self, name: str, key: str) -> None:

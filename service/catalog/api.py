@@ -17,6 +17,8 @@ PAGE_SIZE_MAX = 100
 # OFFSET reads all that it skips: beyond this many pages a caller wants a search, not a list.
 PAGE_MAX = 1000
 MAX_BIGINT = 2**63 - 1
+# gunicorn's answer, before Django.
+_TOO_LONG = {414: {"description": "The request line is longer than 4094 bytes.", "content": {"text/html": {}}}}
 
 
 class PageIn(BaseModel):
@@ -29,7 +31,9 @@ class PageIn(BaseModel):
     "",
     response=listing.ProductPage,
     summary="List products that are on sale",
-    openapi_extra=positions.documented_read(conditional.documented(documented({400: ["invalid_position"]}))),
+    openapi_extra=positions.documented_read(
+        {"responses": _TOO_LONG | conditional.documented(documented({400: ["invalid_position"]}))["responses"]}
+    ),
 )
 def list_products(request: HttpRequest, wanted: Annotated[PageIn, Query()]) -> HttpResponse:
     return _answer(request, wanted)

@@ -21,6 +21,14 @@ def is_public(bind: str) -> bool:
         return True  # a name, or nothing, which is every interface
 
 
+def port(bind: str) -> int | None:
+    """The port of gunicorn's ``bind``; None for a socket that has none."""
+    if bind.startswith(("unix:", "fd://")):
+        return None
+    text = bind.rpartition(":")[2]
+    return int(text) if text.isdecimal() and 0 < int(text) < 65536 else None
+
+
 def networks(text: str) -> tuple[Network, ...]:
     """Read addresses and networks in CIDR form, separated by commas; ``unix`` is passed over.
 

@@ -44,7 +44,7 @@ def direct(view: Callable[[HttpRequest], HttpResponse], method: str = "POST") ->
     def served(request: HttpRequest) -> HttpResponse:
         try:
             if request.method != method:
-                raise Problem(405, "method_not_allowed", f"Only {method} is allowed here.")
+                raise Problem(405, "method_not_allowed", f"Only {method} is allowed here.", headers={"Allow": method})
             request.auth = bearer(request)  # type: ignore[attr-defined]  # as ninja sets it
             return view(request)
         except Exception as error:  # noqa: BLE001  # ninja's handlers know each, and raise what they do not

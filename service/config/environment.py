@@ -57,6 +57,20 @@ class LateConfirm(StrEnum):
     REACQUIRE = "reacquire"
 
 
+class LogFormat(StrEnum):
+    """Lines as JSON objects, or for people."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 class CacheBackend(StrEnum):
     REDIS = "redis"
     MEMORY = "memory"
@@ -130,6 +144,23 @@ class Environment(BaseSettings):
     payment_url: str | None = None
     """The payment provider; without one there is no checkout."""
     payment_timeout_s: float = Field(default=10.0, gt=0, le=60)
+
+    log_format: LogFormat = LogFormat.JSON
+    log_level: LogLevel = LogLevel.INFO
+    # A line costs a busy worker up to 100 us, so these take half a percent of its time; all of them would take
+    # a seventh of each reservation's, and 5,000 a second would fill 100 GB a day (ADR 25).
+    access_log_per_s: int = Field(default=50, ge=0, le=100_000)
+    """Requests of one worker that are logged in a second at the most; faults (500) always are."""
+    metrics_bind: str = ""
+    """Where ``GET /metrics`` is served, such as 127.0.0.1:9180: never to the public. Without it, nothing is counted."""
+    server_timing: bool = False
+    """Whether answers say where their time went; they do with ``debug`` too."""
+    api_docs: bool = False
+    """Whether /api/docs shows the API to people."""
+    capture_directory: str | None = None
+    """Where statements are written as JSON lines; without one, none are."""
+    capture_share: float = Field(default=0.01, gt=0, le=1)
+    """Requests whose statements are written: 0.01 is one of a hundred."""
 
     bind: str = "127.0.0.1:8000"
     worker_class: WorkerClass = WorkerClass.GEVENT
@@ -210,6 +241,12 @@ class Environment(BaseSettings):
             raise ValueError(
                 f"HOTROW_DEBUG=true shows settings and code to whoever reaches {self.bind}: "
                 "set it to false, or HOTROW_BIND to 127.0.0.1:8000"
+            )
+        if self.metrics_bind and addresses.port(self.metrics_bind) is None:
+            raise ValueError("HOTROW_METRICS_BIND is no address and port: write 127.0.0.1:9180, for example")
+        if self.metrics_bind and addresses.port(self.metrics_bind) == addresses.port(self.bind):
+            raise ValueError(
+                "HOTROW_METRICS_BIND has the port of HOTROW_BIND: take another, which the public cannot reach"
             )
         if not addresses.words(self.allowed_hosts):
             raise ValueError("HOTROW_ALLOWED_HOSTS is empty, so every request is refused: name the hosts, with commas")

@@ -5,10 +5,12 @@ gevent patches only later, in each worker.
 """
 
 import math
+import os
 from typing import Any
 
 from service.config.environment import WorkerClass, environment
 from service.front import drain
+from service.metrics import slots
 
 env = environment()
 
@@ -25,7 +27,7 @@ _WORKERS = {
     WorkerClass.SYNC: "service.front.sync_worker.SyncWorker",
 }
 
-bind = env.bind
+bind = [env.bind, env.metrics_bind] if env.metrics_bind else [env.bind]
 worker_class = _WORKERS[env.worker_class]
 workers = env.worker_count
 threads = env.threads if env.worker_class is WorkerClass.GTHREAD else 1
@@ -39,7 +41,31 @@ backlog = 2048
 preload_app = False
 control_socket_disable = True
 errorlog = "-"
-loglevel = "info"
+loglevel = env.log_level.value
+logger_class = "service.config.gunicorn_log.Lines"
+
+
+def on_starting(server: Any) -> None:
+    if env.metrics_bind:
+        slots.make_directory()
+
+
+def on_exit(server: Any) -> None:
+    if env.metrics_bind:
+        slots.remove_directory()
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    worker.slot = slots.free_slot(each.slot for each in server.WORKERS.values())
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    os.environ[slots.SLOT] = str(worker.slot)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    if env.metrics_bind:
+        slots.forget(worker.slot)
 
 
 def post_worker_init(worker: Any) -> None:

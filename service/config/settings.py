@@ -5,6 +5,7 @@ from typing import Any
 from service.config import admin
 from service.config.environment import CacheBackend, ConnectionMode, Hasher, WorkerClass, environment
 from service.db.databases import databases
+from service.logs import lines
 
 env = environment()
 
@@ -30,7 +31,16 @@ API_MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
 ]
-MIDDLEWARE = admin.MIDDLEWARE if HAS_ADMIN else API_MIDDLEWARE
+MIDDLEWARE = ["service.ops.observed.Observed", *(admin.MIDDLEWARE if HAS_ADMIN else API_MIDDLEWARE)]
+HAS_API_DOCS = env.api_docs
+if env.capture_directory is not None:
+    MIDDLEWARE.insert(1, "service.capture.middleware.Capture")
+    HOTROW_CAPTURE = {
+        "DIRECTORY": env.capture_directory,
+        "SHARE": env.capture_share,
+        # Their parameters have no names, and some are hashes of refresh tokens.
+        "REDACT_CALLS": ["open_session", "refresh_session", "end_session"],
+    }
 APPEND_SLASH = False
 ROOT_URLCONF = "service.config.urls"
 WSGI_APPLICATION = "service.config.wsgi.application"
@@ -111,17 +121,4 @@ if not HAS_ADMIN:
     SILENCED_SYSTEM_CHECKS += ["security.W002", "security.W003"]
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    # Django writes a line for every 4xx; a refusal is an answer here, not an event.
-    "loggers": {
-        "django.request": {"level": "ERROR"},
-        # Celery writes two lines for every task, and three are sent every second.
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
-    },
-}
+LOGGING = lines.configuration(env.log_format.value, env.log_level.value)

@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from service.catalog.api import product_list
 from service.config.api import api, direct
+from service.ops import api_docs
 from service.ops.health import healthz, readyz
 from service.ops.outages import server_error
 from service.stock.reserve_api import create_reservation
@@ -20,5 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz),
     path("readyz", readyz),
 ]
+if settings.HAS_API_DOCS:
+    urlpatterns += [path("api/docs", api_docs.page), path("api/docs/<str:name>", api_docs.file)]
 if settings.HAS_ADMIN:
     urlpatterns += [path("admin/", admin.site.urls), path("admin", RedirectView.as_view(pattern_name="admin:index"))]

@@ -1,6 +1,7 @@
 """The WSGI entry point, loaded by each gunicorn worker (after gevent has patched it)."""
 
 import os
+from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
@@ -10,9 +11,16 @@ from service.front.limit import limit
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "service.config.settings")
 env = environment()
-application = Door(
+application: Any = Door(
     get_wsgi_application(),
     limit=limit(),
     deadline_s=env.request_deadline_s,
     trusted_proxies=env.trusted_proxies,
 )
+if env.metrics_bind:
+    # Both need Django's settings.
+    from service.ops import collector
+    from service.ops.metrics_listener import beside
+
+    collector.start()
+    application = beside(application, env.metrics_bind)

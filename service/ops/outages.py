@@ -9,14 +9,19 @@ from django.http import HttpRequest, HttpResponse
 
 from service.db.sqlstates import is_read_only, is_transient, sqlstate
 from service.front.deadline import DeadlinePassed
+from service.metrics.instruments import DATABASE_ERRORS
 from service.ops.problems import Problem, response
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER_S = 1
+# The first two characters of a SQLSTATE tell what kind of error it is (appendix A of the manual).
+SQLSTATE_CLASS = 2
 
 
 def answer(error: DatabaseError) -> HttpResponse:
     """503 with Retry-After for what passes by itself, and 500 for what is a fault of ours."""
+    state = sqlstate(error)
+    DATABASE_ERRORS.labels(state[:SQLSTATE_CLASS] if state else "none").inc()
     if not is_transient(error):
         logger.error("database error %s", sqlstate(error), exc_info=error)
         return response(Problem(500, "internal", "The request failed; it was logged."))

@@ -8,6 +8,8 @@ from typing import Any
 from django.http import HttpResponse
 
 from service.front.refusals import MEDIA_TYPE, RETRY_SPREAD_S
+from service.logs import request_id
+from service.ops.outcomes import Told
 
 
 class Problem(Exception):
@@ -33,7 +35,12 @@ class Problem(Exception):
 
 
 # What every call with a body and a token can be answered with.
-_ANYWHERE = {401: ["invalid_token"], 422: ["invalid_request"], 503: ["busy", "overload", "deadline_exceeded"]}
+_ANYWHERE = {
+    400: ["bad_request"],
+    401: ["invalid_token"],
+    422: ["invalid_request"],
+    503: ["busy", "overload", "deadline_exceeded"],
+}
 
 
 def documented(codes: Mapping[int, Sequence[str]]) -> dict[str, Any]:
@@ -52,6 +59,7 @@ def _response_schema(status: int, codes: list[str]) -> dict[str, Any]:
         "status": {"type": "integer", "const": status},
         "code": {"type": "string", "enum": codes},
         "detail": {"type": "string"},
+        "request_id": {"type": "string"},
     }
     schema = {"type": "object", "required": list(properties), "properties": properties}
     return {"description": ", ".join(codes), "content": {MEDIA_TYPE: {"schema": schema}}}
@@ -66,7 +74,10 @@ def response(problem: Problem) -> HttpResponse:
         "detail": problem.detail,
         **problem.members,
     }
-    answer = HttpResponse(json.dumps(document), status=problem.status, content_type=MEDIA_TYPE)
+    if (request := request_id.current.get()) is not None:
+        document["request_id"] = request
+    answer = Told(json.dumps(document), status=problem.status, content_type=MEDIA_TYPE)
+    answer.outcome = problem.code
     if problem.retry_after_s is not None:
         # Who is told the same moment comes back at the same moment; a limit knows when it ends.
         spread_s = random.randint(0, RETRY_SPREAD_S) if problem.status == 503 else 0  # noqa: S311  # chance, not secrets

@@ -9,6 +9,7 @@ from ninja import Field, Path, Router, Schema
 
 from service.db.replica import committed
 from service.ops import conditional, positions
+from service.ops.fields import NUMBER, Text
 from service.ops.problems import documented
 from service.stock import availability as reads
 from service.stock import orders
@@ -48,7 +49,7 @@ def get_availability(request: HttpRequest, product_id: Annotated[int, Path(ge=1,
 
 
 class ProductsIn(Schema):
-    product_ids: list[Annotated[int, Field(ge=1, le=MAX_BIGINT)]] = Field(min_length=1, max_length=MAX_PRODUCTS)
+    product_ids: list[Annotated[int, Field(ge=1, le=MAX_BIGINT), NUMBER]] = Field(min_length=1, max_length=MAX_PRODUCTS)
 
 
 class OrderLineOut(Schema):
@@ -65,11 +66,11 @@ class OrderOut(Schema):
 
 
 class LinesIn(Schema):
-    lines: list[Annotated[int, Field(ge=1, le=MAX_LINES)]] | None = Field(default=None, min_length=1)
+    lines: list[Annotated[int, Field(ge=1, le=MAX_LINES), NUMBER]] | None = Field(default=None, min_length=1)
 
 
 class PaymentIn(LinesIn):
-    payment_ref: str = Field(min_length=1, max_length=255)
+    payment_ref: Text = Field(min_length=1, max_length=255)
 
 
 @availability_of_many.post(

@@ -56,6 +56,11 @@ class Lane:
         self._lock = threading.Lock()
         self._waiting: deque[_Ticket] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a batch at the moment."""
+        return len(self._waiting)
+
     def reserve(self, request: Request) -> Result:
         """Send the request with the next batch and return its own result.
 

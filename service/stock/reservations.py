@@ -14,6 +14,9 @@ from service.stock import errors
 from service.stock.availability import forget
 from service.stock.strategies import Outcome, Request, Strategy, strategy
 
+counts = dict.fromkeys(Outcome, 0)
+"""How often each outcome came in this process, for the metrics."""
+
 Mode = Literal["new", "replace"]
 
 
@@ -55,6 +58,7 @@ def reserve(user_id: int, key: str, lines: list[tuple[int, int]], mode: Mode = "
         mode=mode,
     )
     result = _strategy()(request)
+    counts[result.outcome] += 1
     match result.outcome:
         case Outcome.RESERVED | Outcome.REPLAYED:
             assert result.order_id is not None

@@ -6,7 +6,7 @@ OpenAPI beside it.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +16,8 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
 
 from service.ops import positions
+from service.ops.fields import NUMBER
+from service.ops.outcomes import Told
 from service.ops.problems import Problem, documented
 from service.stock import reservations
 from service.stock.api import MAX_BIGINT, MAX_LINES, MAX_QUANTITY, user
@@ -26,8 +28,8 @@ MAX_KEY_LENGTH = 255
 
 
 class LineIn(BaseModel):
-    product_id: int = Field(ge=1, le=MAX_BIGINT)
-    quantity: int = Field(ge=1, le=MAX_QUANTITY, strict=True)
+    product_id: Annotated[int, Field(ge=1, le=MAX_BIGINT), NUMBER]
+    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY), NUMBER]
 
 
 class ReservationIn(BaseModel):
@@ -61,7 +63,7 @@ def _declared() -> dict[str, Any]:
             {201: "The units are held"},
             documented(
                 {
-                    400: ["missing_idempotency_key", "invalid_idempotency_key", "bad_request"],
+                    400: ["missing_idempotency_key", "invalid_idempotency_key"],
                     404: ["unknown_product"],
                     409: ["insufficient", "inactive_product", "user_limit"],
                     422: ["key_conflict"],
@@ -89,7 +91,8 @@ def create_reservation(request: HttpRequest) -> HttpResponse:
         "expires_at": held.expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "lines": [{"product_id": product, "quantity": quantity} for product, quantity in held.quantities.items()],
     }
-    answer = HttpResponse(to_json(document), status=201, content_type="application/json")
+    answer = Told(to_json(document), status=201, content_type="application/json")
+    answer.outcome = "replayed" if held.is_replay else "reserved"
     if held.is_replay:
         answer["Idempotency-Replayed"] = "true"
     positions.tell(answer, held.position)

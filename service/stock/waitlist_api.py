@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Field, Path, Router, Schema
 
 from service.ops import positions
+from service.ops.fields import NUMBER
 from service.ops.problems import documented
 from service.stock import waitlist
 from service.stock.api import MAX_BIGINT, MAX_QUANTITY, user
@@ -16,7 +17,7 @@ ProductId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
 
 
 class WaitIn(Schema):
-    quantity: int = Field(ge=1, le=MAX_QUANTITY, strict=True)
+    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY), NUMBER]
 
 
 class PlaceOut(Schema):

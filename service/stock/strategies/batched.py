@@ -1,6 +1,7 @@
 """``batched``: calls of one product go through the lane as ``reserve_stock_many``; the rest goes alone."""
 
 import os
+import time
 from collections.abc import Sequence
 from functools import cache
 
@@ -11,6 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from service.config.environment import WorkerClass, environment
 from service.db.replica import committed
 from service.db.sqlstates import INVALID_REQUEST, is_connection_lost, is_read_only, sqlstate
+from service.metrics.instruments import BATCH_REQUESTS, BATCH_SECONDS
 from service.stock.lane import Lane
 from service.stock.strategies import Outcome, Request, Result, function
 
@@ -32,6 +34,11 @@ def reserve(request: Request) -> Result:
     if is_alone or environment().worker_class is WorkerClass.SYNC:
         return function.reserve(request)
     return _lane(os.getpid()).reserve(request)
+
+
+def waiting() -> int:
+    """Requests of this process that wait for a batch."""
+    return _lane(os.getpid()).waiting
 
 
 @cache
@@ -78,6 +85,14 @@ class Sender:
             return Result(Outcome.BUSY)
 
     def _send(self, batch: Sequence[Request]) -> list[Result]:
+        began = time.monotonic()
+        try:
+            return self._sent(batch)
+        finally:
+            BATCH_REQUESTS.observe(len(batch))
+            BATCH_SECONDS.observe(time.monotonic() - began)
+
+    def _sent(self, batch: Sequence[Request]) -> list[Result]:
         products = [next(iter(request.quantities)) for request in batch]
         with self._connection.cursor() as cursor:
             cursor.execute(
