@@ -112,9 +112,7 @@ class Node:
 
     def largest(self, name: str) -> float:
         """A figure of whichever process has most of it."""
-        return max(
-            [self.number(name), *(float(w[name]) for w in self.workers if isinstance(w.get(name), int | float))]
-        )
+        return max([self.number(name), *(float(w[name]) for w in self.workers if isinstance(w.get(name), int | float))])
 
     def text(self, name: str) -> str:
         value = self.properties.get(name)

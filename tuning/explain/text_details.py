@@ -11,7 +11,9 @@ _PAIR = re.compile(r"(\w+)=(\d+(?:\.\d+)?)")
 _BUCKETS = re.compile(
     r"Buckets: (\d+)(?: \(originally (\d+)\))?  Batches: (\d+)(?: \(originally (\d+)\))?  Memory Usage: (\d+)kB"
 )
-_HASHAGG = re.compile(r"(?:Planned Partitions: (\d+)  )?Batches: (\d+)  Memory Usage: (\d+)kB(?:  Disk Usage: (\d+)kB)?")
+_HASHAGG = re.compile(
+    r"(?:Planned Partitions: (\d+)  )?Batches: (\d+)  Memory Usage: (\d+)kB(?:  Disk Usage: (\d+)kB)?"
+)
 _FULL_SORT = re.compile(r"(Full-sort|Pre-sorted) Groups: (\d+)  Sort Methods?: (.*?)  (?=Average)")
 _SPACE = re.compile(r"Average (Memory|Disk): (\d+)kB  Peak (?:Memory|Disk): (\d+)kB")
 _STORAGE = re.compile(r"Storage: (\w+)  Maximum Storage: (\d+)kB")
@@ -119,7 +121,10 @@ def _incremental(line: str) -> dict[str, Any]:
     if match is None:
         return {}
     kind, count, methods = match.groups()
-    group: dict[str, Any] = {"Group Count": int(count), "Sort Methods Used": [each.strip() for each in methods.split(",")]}
+    group: dict[str, Any] = {
+        "Group Count": int(count),
+        "Sort Methods Used": [each.strip() for each in methods.split(",")],
+    }
     for space, average, peak in _SPACE.findall(line):
         group[f"Sort Space {space}"] = {
             "Average Sort Space Used": int(average),

@@ -11,7 +11,9 @@ _ACTUAL = re.compile(rf"\(actual (?:time={_NUMBER}\.\.{_NUMBER} )?rows={_NUMBER}
 _NEVER = "(never executed)"
 _NAME = r'(?:"(?:[^"]|"")*"|[^\s".]+)'
 _QUALIFIED = rf"({_NAME}(?:\.{_NAME})*)"
-_ON = re.compile(rf"^(?P<type>.*?)(?: using (?P<index>{_NAME}))? on (?P<name>{_NAME}(?:\.{_NAME})*)(?: (?P<alias>.+))?$")
+_ON = re.compile(
+    rf"^(?P<type>.*?)(?: using (?P<index>{_NAME}))? on (?P<name>{_NAME}(?:\.{_NAME})*)(?: (?P<alias>.+))?$"
+)
 _JOIN = re.compile(r"^(Nested Loop|Hash|Merge)(?: (Left|Right|Full|Semi|Anti|Right Semi|Right Anti))?(?: Join)?$")
 _STRATEGIES = {"Aggregate": "Plain", "GroupAggregate": "Sorted", "HashAggregate": "Hashed", "MixedAggregate": "Mixed"}
 _OPERATIONS = ("Insert", "Update", "Delete", "Merge")
