@@ -1,8 +1,8 @@
 """Give each node its own time and blocks: what it took less what others took on its behalf.
 
-A node's figures include its children's, and a SubPlan's, which its parent evaluates. An InitPlan or a CTE hangs at the top
-of its query level but runs inside the node that first asks for its result, so it is taken from that node, once. Taking it from
-the node that it hangs at, as its place in the tree suggests, would count it twice.
+A node's figures include its children's, and a SubPlan's, which its parent evaluates. An InitPlan or a CTE hangs at
+the top of its query level but runs inside the node that first asks for its result, so it is taken from that node,
+once. Taking it from the node that it hangs at, as its place in the tree suggests, would count it twice.
 """
 
 import re
@@ -83,4 +83,4 @@ def _part(blocks: Blocks, part: float) -> Blocks:
     if part >= 1:
         return blocks
     counts = (blocks.hit, blocks.read, blocks.dirtied, blocks.written, blocks.local, blocks.temp)
-    return Blocks(*(round(count * part) for count in counts), read_ms=blocks.read_ms * part)
+    return Blocks(*(round(count * part) for count in counts), blocks.read_ms * part)

@@ -61,9 +61,9 @@ def _stops_early(plan: Plan, node: Node) -> bool:
             return True
         if up.type == "Merge Join":
             return True
-        if up.type in JOINS and below.relationship == "Inner":
-            if up.text("Join Type") in _EARLY_JOINS or up.properties.get("Inner Unique") is True:
-                return True
+        is_early = up.text("Join Type") in _EARLY_JOINS or up.properties.get("Inner Unique") is True
+        if up.type in JOINS and below.relationship == "Inner" and is_early:
+            return True
         if up.type == "Hash Join" and below.relationship == "Outer" and _is_empty(up.children[-1]):
             return True
         if up.type in _BLOCKING and up.text("Strategy") != "Sorted":

@@ -1,13 +1,13 @@
 """Run EXPLAIN on a server so that nothing of a statement outlives it.
 
-Each statement has a transaction of its own, READ ONLY unless writes were allowed, that ends with ROLLBACK. Its limits are
-SET LOCAL, so PgBouncer may stand in between. It goes by the extended protocol, in which a message holds one statement, so
-a second one cannot run, whatever a text hides from our lexer.
+Each statement has a transaction of its own, READ ONLY unless writes were allowed, that ends with ROLLBACK. Its
+limits are SET LOCAL, so PgBouncer may stand in between. It goes by the extended protocol, in which a message holds
+one statement, so a second one cannot run, whatever a text hides from our lexer.
 """
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +83,11 @@ class Server:
         """Put a captured statement's values into it, quoted, as Django's driver does by default."""
         return psycopg.ClientCursor(self._connection).mogrify(text, values)
 
+    def sampled(self, text: str, put: Callable[[psycopg.Connection[Any], str], str]) -> str:
+        """Let ``put`` look up values for the $1 of a text, in a transaction that only reads."""
+        with self._transaction(is_write=False):
+            return put(self._connection, text)
+
     def explain(self, text: str) -> Run:
         """Execute one statement twice, and keep the second plan.
 
@@ -91,7 +96,9 @@ class Server:
             psycopg.Error: PostgreSQL refuses it.
         """
         statement = self._accepted(text)
-        options = "ANALYZE, VERBOSE, BUFFERS, SETTINGS, WAL" if statement.is_write else "ANALYZE, VERBOSE, BUFFERS, SETTINGS"
+        options = (
+            "ANALYZE, VERBOSE, BUFFERS, SETTINGS, WAL" if statement.is_write else "ANALYZE, VERBOSE, BUFFERS, SETTINGS"
+        )
         began = time.monotonic()
         first = self._run(statement, options)
         second = self._run(statement, options)
@@ -125,8 +132,14 @@ class Server:
         tokens = list(tokenize(shown))
         functions = {node.text("Function Name") for node in plan.nodes} - {""}
         self._refuse(called(tokens) | functions, {t.text for t in tokens if t.kind == "operator"}, allowed)
-        if not self._allows_writes and not is_planned and any(n.type in ("ModifyTable", "LockRows") for n in plan.nodes):
-            raise Refused("its plan writes or locks rows: --execute-writes runs it in a transaction that is rolled back")
+        if (
+            not self._allows_writes
+            and not is_planned
+            and any(n.type in ("ModifyTable", "LockRows") for n in plan.nodes)
+        ):
+            raise Refused(
+                "its plan writes or locks rows: --execute-writes runs it in a transaction that is rolled back"
+            )
         return statement
 
     def _is_generic(self, text: str) -> bool:
@@ -136,20 +149,22 @@ class Server:
         with self._transaction(is_write=False):
             found = volatile(self._connection, names, operators, allowed, lambda body: called(tokenize(body)))
         if found:
-            raise Refused(f"it calls {', '.join(found)}, volatile by the catalog: what that does, no rollback takes back")
+            raise Refused(
+                f"it calls {', '.join(found)}, volatile by the catalog: what that does, no rollback takes back"
+            )
 
     def _run(self, statement: Accepted, options: str) -> Plan:
-        with self._transaction(is_write=statement.is_write and "ANALYZE" in options):
+        query = f"EXPLAIN ({options}, FORMAT JSON) {statement.sql}"
+        is_write = statement.is_write and "ANALYZE" in options
+        try:
             # Results in binary make psycopg take the extended protocol, whatever the statement is.
-            with self._connection.cursor(binary=True) as cursor:
-                query = f"EXPLAIN ({options}, FORMAT JSON) {statement.sql}"
-                try:
-                    row = cursor.execute(query.encode()).fetchone()
-                except psycopg.errors.QueryCanceled as error:
-                    limit = f"{self._limits.statement_timeout_s:g} s"
-                    raise Refused(f"it ran into the limit of {limit} (--statement-timeout)") from error
-                except psycopg.errors.LockNotAvailable as error:
-                    raise Refused(f"it waited {self._limits.lock_timeout_s:g} s for a lock (--lock-timeout)") from error
+            with self._transaction(is_write=is_write), self._connection.cursor(binary=True) as cursor:
+                row = cursor.execute(query.encode()).fetchone()
+        except psycopg.errors.QueryCanceled as error:
+            limit = f"{self._limits.statement_timeout_s:g} s"
+            raise Refused(f"it ran into the limit of {limit} (--statement-timeout)") from error
+        except psycopg.errors.LockNotAvailable as error:
+            raise Refused(f"it waited {self._limits.lock_timeout_s:g} s for a lock (--lock-timeout)") from error
         assert row is not None
         entries = row[0] if isinstance(row[0], list) else json.loads(row[0])
         return json_format.plan(entries[0])
@@ -162,7 +177,9 @@ class Server:
                 ("statement_timeout", self._limits.statement_timeout_s),
                 ("lock_timeout", self._limits.lock_timeout_s),
             ):
-                self._connection.execute(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), round(seconds * 1000)))
+                self._connection.execute(
+                    sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), round(seconds * 1000))
+                )
             # Our lexer reads a backslash in a plain string as itself.
             self._connection.execute("SET LOCAL standard_conforming_strings = on")
             yield

@@ -17,8 +17,8 @@ _SIGNS = ("+", "-")
 def shape(sql: str) -> tuple[str, str]:
     """The hash and the text of a statement without its values.
 
-    Literals and placeholders become ``?``, lists of them one ``?``, and a VALUES list its first row. Names in quotes keep
-    their case, others and keywords lose it, and comments and white space are no part of it.
+    Literals and placeholders become ``?``, lists of them one ``?``, and a VALUES list its first row. Names in quotes
+    keep their case, others and keywords lose it, and comments and white space are no part of it.
     """
     text = " ".join(_folded(list(tokenize(_PLACEHOLDER.sub(_value, sql)))))
     text = re.sub(r"\( (\?)(?: , \?)* \)", r"( \1 )", text)

@@ -73,13 +73,9 @@ def _causes(subject: Subject, found: list[tuple[Rule, Found]]) -> Iterable[Findi
     for at, cause in owner.items():
         if cause is None:
             continue
-        seen = {at}
-        while (above := owner[cause]) is not None and cause not in seen:
-            seen.add(cause)
-            cause = above
         rule, word = found[at]
         where = f" at {word.node.label}" if word.node is not None else ""
-        explains.setdefault(cause, []).append(f"{rule.id}{where}: {word.message}")
+        explains.setdefault(_first(owner, cause), []).append(f"{rule.id}{where}: {word.message}")
     kept = [at for at, cause in owner.items() if cause is None]
     kept.sort(key=lambda at: (-found[at][1].outcome.weight, -_share(subject.plan, found[at][1].node)))
     keys: dict[str, int] = {}
@@ -90,14 +86,23 @@ def _causes(subject: Subject, found: list[tuple[Rule, Found]]) -> Iterable[Findi
         yield finding if number == 1 else replace(finding, key=f"{finding.key}/{number}")
 
 
+def _first(owner: Mapping[int, int | None], at: int) -> int:
+    """Follow causes to the one that has none."""
+    seen = {at}
+    while (above := owner[at]) is not None and above not in seen:
+        seen.add(above)
+        at = above
+    return at
+
+
 def _cause(plan: Plan | None, found: list[tuple[Rule, Found]], at: int) -> int | None:
     """The finding that this one follows from; a rule's order of causes decides between several."""
     rule, word = found[at]
     for cause, place in rule.consequence_of.items():
         for other, (its_rule, its_word) in enumerate(found):
-            if other != at and its_rule.id == cause and its_word.outcome in BAD:
-                if plan is not None and _stands(plan, word.node, its_word.node, place):
-                    return other
+            is_cause = other != at and its_rule.id == cause and its_word.outcome in BAD
+            if is_cause and plan is not None and _stands(plan, word.node, its_word.node, place):
+                return other
     return None
 
 

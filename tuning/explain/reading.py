@@ -23,7 +23,7 @@ def read(text: str) -> list[Plan]:
     if not bare.strip():
         raise Unreadable("the input is empty")
     if bare.lstrip()[0] in "[{":
-        return [json_format.plan(entry) for entry in _entries(bare)]
+        return [json_format.plan(entry) for entry in _entries(bare.strip())]
     return [json_format.plan(entry) for entry in text_format.entries(bare)]
 
 

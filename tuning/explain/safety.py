@@ -1,4 +1,4 @@
-"""Which statements may be run for their plan: judged from the text, before anything is sent, and from the names in it."""
+"""Which statements may be run for their plan, judged from the text before anything is sent."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ HARMLESS = frozenset(
     {
         "clock_timestamp", "currval", "gen_random_uuid", "lastval", "pg_column_size", "pg_current_wal_lsn",
         "pg_database_size", "pg_indexes_size", "pg_is_in_recovery", "pg_last_wal_replay_lsn", "pg_relation_size",
-        "pg_sleep", "pg_sleep_for", "pg_sleep_until", "pg_table_size", "pg_total_relation_size", "random", "random_normal",
+        "pg_sleep", "pg_sleep_for", "pg_sleep_until", "pg_table_size", "pg_total_relation_size", "random",
+        "random_normal",
         "timeofday", "uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4", "uuidv4", "uuidv7",
     }
 )  # fmt: skip
@@ -52,9 +53,11 @@ def accept(sql: str, *, allows_writes: bool) -> Accepted:
     (statement,) = statements
     verb = _verb(statement.tokens)
     if verb not in READS + WRITES:
-        raise Refused(f"{verb or 'this'} is not run: only SELECT, VALUES, TABLE, WITH, and with --execute-writes writes")
+        raise Refused(
+            f"{verb or 'this'} is not run: only SELECT, VALUES, TABLE, WITH, and with --execute-writes writes"
+        )
     words = {token.keyword for token in statement.tokens}
-    # A name such as "update" is quoted or follows a dot where it is no keyword; what is left over errs on the safe side.
+    # A name such as "update" is quoted or follows a dot; what is left over errs on the safe side.
     written = verb if verb in WRITES else next(iter(sorted(_writing(statement.tokens))), "")
     if verb == "SELECT" and "INTO" in words and _has_into(statement.tokens):
         raise Refused("SELECT INTO makes a table")

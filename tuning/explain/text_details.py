@@ -50,6 +50,10 @@ def details(line: str) -> dict[str, Any]:
             return {f"Tuples {name.capitalize()}": int(count) for name, count in _PAIR.findall(value)}
         case "Order By" | "Filter" | "Index Cond" | "Join Filter":
             return {key: value}
+    return _plain(key, value)
+
+
+def _plain(key: str, value: str) -> dict[str, Any]:
     if key in _LISTS:
         return {key: _listed(value)}
     if _NUMBER.match(value):
@@ -141,9 +145,9 @@ def _storage(line: str) -> dict[str, Any]:
 def _cache(line: str) -> dict[str, Any]:
     if not line.startswith("Hits: "):
         return {}
-    return {f"Cache {name}": int(count) for name, count in _CACHE.findall(line)} | {
-        "Peak Memory Usage": int(match.group(1)) for match in [re.search(r"Memory Usage: (\d+)kB", line)] if match
-    }
+    found = {f"Cache {name}": int(count) for name, count in _CACHE.findall(line)}
+    memory = re.search(r"Memory Usage: (\d+)kB", line)
+    return found | ({"Peak Memory Usage": int(memory.group(1))} if memory else {})
 
 
 def _listed(value: str) -> list[str]:

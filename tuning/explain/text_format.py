@@ -139,11 +139,12 @@ class _Reading:
         workers = found.pop("Workers", None)
         if workers:
             self._worker = (indent, _add_worker(node, workers[0]))
-        elif self._worker is not None and indent > self._worker[0]:
+            self._text_key = None
+            return
+        if self._worker is not None and indent > self._worker[0]:
             self._worker[1].update(found)
             return
-        else:
-            self._worker = None
+        self._worker = None
         node.update(found)
         if found:
             key = next(iter(found))

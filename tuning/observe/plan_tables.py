@@ -12,7 +12,8 @@ _TABLES = """
     SELECT a.name, c.oid::regclass::text AS table_name,
            greatest(coalesce(s.n_live_tup, 0), coalesce(c.reltuples, 0))::bigint AS live_rows,
            coalesce(s.n_mod_since_analyze, 0)::bigint AS changed_rows,
-           extract(epoch FROM clock_timestamp() - greatest(s.last_analyze, s.last_autoanalyze))::float8 AS analyzed_s_ago,
+           extract(epoch FROM clock_timestamp() - greatest(s.last_analyze, s.last_autoanalyze))::float8
+               AS analyzed_s_ago,
            c.reltuples >= 0 AS has_statistics,
            ARRAY(SELECT t.attname::text FROM pg_index AS i
                    JOIN pg_attribute AS t ON t.attrelid = i.indrelid AND t.attnum = i.indkey[0]
@@ -44,7 +45,9 @@ def read(connection: psycopg.Connection[Any], names: Iterable[str]) -> dict[str,
             live_rows=row["live_rows"],
             changed_rows=row["changed_rows"],
             # Where the counters were lost in a crash, reltuples still tells that it was analyzed.
-            analyzed_s_ago=row["analyzed_s_ago"] if row["analyzed_s_ago"] is not None or not row["has_statistics"] else 0.0,
+            analyzed_s_ago=row["analyzed_s_ago"]
+            if row["analyzed_s_ago"] is not None or not row["has_statistics"]
+            else 0.0,
             leading_columns=frozenset(row["leading_columns"]),
             partition_root=row["partition_root"],
             partition_key=tuple(row["partition_key"]),

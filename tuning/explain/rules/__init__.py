@@ -1,9 +1,9 @@
 """The rules for plans: one question a file, the file's name its id, its docstring what `hotrow rules show` prints.
 
 A rule is a module with ``check(subject)``, which yields ``Found``, and ``NEEDS``: what it is skipped without, of
-``plan``, ``actual`` (it was executed), ``timing``, ``blocks``, ``statistics`` (of a server), ``requests`` (a capture that
-tells requests apart), ``before`` (an earlier plan). ``CONSEQUENCE_OF`` names the rules whose findings explain its own, and where
-they stand; such a finding is told with its cause and not beside it.
+``plan``, ``actual`` (it was executed), ``timing``, ``blocks``, ``statistics`` (of a server), ``requests`` (a
+capture that tells requests apart), ``before`` (an earlier plan). ``CONSEQUENCE_OF`` names the rules whose findings
+explain its own, and where they stand; such a finding is told with its cause and not beside it.
 """
 
 import importlib

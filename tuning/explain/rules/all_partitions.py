@@ -1,7 +1,7 @@
 """Every partition is looked into.
 
-When: four partitions or more of one table are all executed, with conditions that leave out the partition key; without a server
-    that tells the key, where three quarters of them yield nothing. Fails from 1,000 calls on.
+When: four partitions or more of one table are all executed, with conditions that leave out the partition key;
+    without a server that tells the key, where three quarters of them yield nothing. Fails from 1,000 calls on.
 Why: each partition costs its own lock, plan and index descent, and their number grows with time.
 Remedy: add a condition on the partition key, or partition by what is asked for.
 """
@@ -32,7 +32,7 @@ def check(subject: Subject) -> Iterator[Found]:
         scans = [_scan(child) for child in node.children if child.relationship != "InitPlan"]
         if len(scans) < MIN_PARTITIONS or not all(s.was_executed and s.conditions for s in scans):
             continue
-        # PostgreSQL names the partitions of t in a plan t_1, t_2 and so on; the branches of a UNION have names of their own.
+        # In a plan the partitions of t are t_1, t_2 and so on; the branches of a UNION have names of their own.
         names = {match.group(1) if (match := _NUMBERED.match(scan.alias)) else "" for scan in scans}
         if len(names) != 1 or names == {""} or not _is_keyless(subject, scans):
             continue

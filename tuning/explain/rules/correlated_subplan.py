@@ -1,9 +1,10 @@
 """A subquery runs anew for each row.
 
-When: a SubPlan runs 1,000 times or more and takes a tenth of the statement's time; fails at 10,000 times and half a second.
+When: a SubPlan runs 1,000 times or more and takes a tenth of the statement's time; fails at 10,000 times and half a
+    second.
 Why: it is a loop that the planner cannot turn into another kind of join.
-Remedy: a join with GROUP BY or a LATERAL one; in Django an aggregate with a filter, or prefetch_related, in place of Subquery; an
-    index on the column that the subquery is correlated by, where it stays.
+Remedy: a join with GROUP BY or a LATERAL one; in Django an aggregate with a filter, or prefetch_related, in place
+    of Subquery; an index on the column that the subquery is correlated by, where it stays.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """A node waits for blocks that are not in shared_buffers.
 
-When: a node reads 1,000 blocks or more, half of what it touches, which is told as a fact; warns where the waiting takes half of
-    the statement's time, and 100 ms.
+When: a node reads 1,000 blocks or more, half of what it touches, which is told as a fact; warns where the waiting
+    takes half of the statement's time, and 100 ms.
 Why: times change with what happens to be cached, blocks do not: look at the blocks first.
 Remedy: touch fewer blocks (an index, fewer columns); otherwise more shared_buffers, or pg_prewarm after a restart.
 """

@@ -2,7 +2,8 @@
 
 When: a hash has more than one batch; fails from eight on.
 Why: both sides of the join are written to files, batch by batch, and read again.
-Remedy: more work_mem or hash_mem_multiplier for this role or statement; hash the smaller side (ANALYZE), with fewer columns.
+Remedy: more work_mem or hash_mem_multiplier for this role or statement; hash the smaller side (ANALYZE), with fewer
+    columns.
 """
 
 from collections.abc import Iterator

@@ -24,6 +24,6 @@ def check(subject: Subject) -> Iterator[Found]:
         # Unlike other counts this one is over all loops.
         fetches = node.summed("Heap Fetches")
         rows = node.rows + node.total("Rows Removed by Filter")
-        if node.type == "Index Only Scan" and fetches >= max(MIN_FETCHES, MIN_SHARE_FETCHED * rows):
-            if subject.matters(node):
-                yield Found(Outcome.WARN, f"{fetches:,.0f} fetches from the table for {rows:,.0f} rows", node)
+        is_high = node.type == "Index Only Scan" and fetches >= max(MIN_FETCHES, MIN_SHARE_FETCHED * rows)
+        if is_high and subject.matters(node):
+            yield Found(Outcome.WARN, f"{fetches:,.0f} fetches from the table for {rows:,.0f} rows", node)

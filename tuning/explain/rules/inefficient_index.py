@@ -1,10 +1,10 @@
 """An index finds many rows that the filter then throws away.
 
-When: an index scan's filter removes half of what the index found (for a bitmap scan ten rows for each that is kept), 1,000
-    rows at least and ten in each loop; fails at 95 % of more than a million.
+When: an index scan's filter removes half of what the index found (for a bitmap scan ten rows for each that is
+    kept), 1,000 rows at least and ten in each loop; fails at 95 % of more than a million.
 Why: each of those rows was fetched from the table to be looked at and dropped.
-Remedy: an index that has the filter's columns too, after those of the condition; or a partial one where the filter never
-    changes.
+Remedy: an index that has the filter's columns too, after those of the condition; or a partial one where the filter
+    never changes.
 """
 
 from collections.abc import Iterator

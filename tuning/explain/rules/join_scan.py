@@ -1,9 +1,10 @@
 """A whole table is read for a join that wants a few of its rows.
 
-When: a hash or merge join reads 10,000 rows or more from a sequential scan, the other side has a tenth of them at most, and
-    the join keeps a tenth of them at most.
+When: a hash or merge join reads 10,000 rows or more from a sequential scan, the other side has a tenth of them at
+    most, and the join keeps a tenth of them at most.
 Why: the other side names the rows that are wanted; with an index on the join key they would be fetched one by one.
-Remedy: an index on this table's column of the join condition; ANALYZE where the other side was expected to be larger.
+Remedy: an index on this table's column of the join condition; ANALYZE where the other side was expected to be
+    larger.
 """
 
 import re

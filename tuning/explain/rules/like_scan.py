@@ -1,10 +1,10 @@
 """A search for a part of a text reads the whole table.
 
-When: a sequential scan whose filter is LIKE, ILIKE, or a comparison of UPPER() or LOWER(), and which throws away ten rows for
-    each that it keeps, 1,000 at least; a filter that also has an equality is left to slow-scan.
+When: a sequential scan whose filter is LIKE, ILIKE, or a comparison of UPPER() or LOWER(), and which throws away
+    ten rows for each that it keeps, 1,000 at least; a filter that also has an equality is left to slow-scan.
 Why: a B-tree finds a text by its beginning alone, and only in the case in which it is stored.
-Remedy: a GIN index with gin_trgm_ops (pg_trgm) on the same expression, which for Django's icontains is upper(column); for an
-    exact match without case an index on the expression.
+Remedy: a GIN index with gin_trgm_ops (pg_trgm) on the same expression, which for Django's icontains is
+    upper(column); for an exact match without case an index on the expression.
 """
 
 import re

@@ -1,9 +1,10 @@
 """An index leads to so many rows that their blocks come from disk one by one.
 
-When: an index scan yields 10,000 rows or more and reads 1,000 blocks or more, half of what it touches, from outside of
-    shared_buffers.
+When: an index scan yields 10,000 rows or more and reads 1,000 blocks or more, half of what it touches, from outside
+    of shared_buffers.
 Why: the rows lie scattered, so each may cost a read of its own.
-Remedy: CLUSTER or a BRIN index where the order of rows follows the column; a covering index (INCLUDE); otherwise let it scan.
+Remedy: CLUSTER or a BRIN index where the order of rows follows the column; a covering index (INCLUDE); otherwise
+    let it scan.
 """
 
 from collections.abc import Iterator

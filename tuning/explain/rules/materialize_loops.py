@@ -1,9 +1,10 @@
 """Kept rows are gone through again and again.
 
-When: a Materialize node runs 100 times or more and hands out 100,000 rows; fails at 10,000 times and a million rows.
+When: a Materialize node runs 100 times or more and hands out 100,000 rows; fails at 10,000 times and a million
+    rows.
 Why: each row of the other side is compared with all of them.
-Remedy: an index on the join column of the inner side, or a condition that a hash join can use; mend the estimate that made
-    the other side look small.
+Remedy: an index on the join column of the inner side, or a condition that a hash join can use; mend the estimate
+    that made the other side look small.
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,11 @@
 """The inner side of a nested loop is done anew again and again, without an index that leads to its rows.
 
-When: the inner side runs 1,000 times and takes half a second, or reads a million rows of a whole table; fails at 10,000
-    times and five seconds. An inner side that an index leads to is only blamed where other joins are switched off.
+When: the inner side runs 1,000 times and takes half a second, or reads a million rows of a whole table; fails at
+    10,000 times and five seconds. An inner side that an index leads to is only blamed where other joins are
+    switched off.
 Why: the cost is the outer side's rows times the inner side's cost, and nothing of it is kept.
-Remedy: an index on the inner side's join column, so that a loop is a lookup; otherwise mend the estimate that made a loop look cheap.
+Remedy: an index on the inner side's join column, so that a loop is a lookup; otherwise mend the estimate that made
+    a loop look cheap.
 """
 
 from collections.abc import Iterator

@@ -2,7 +2,8 @@
 
 When: a Gather takes longer than its workers' time put end to end, by 5 ms or more.
 Why: starting workers and handing their rows over took longer than the work would have in one process.
-Remedy: lower max_parallel_workers_per_gather, or raise min_parallel_table_scan_size or parallel_setup_cost, for this role.
+Remedy: lower max_parallel_workers_per_gather, or raise min_parallel_table_scan_size or parallel_setup_cost, for
+    this role.
 """
 
 from collections.abc import Iterator

@@ -2,8 +2,8 @@
 
 When: a request sends a statement of one shape three times or more, or the same values twice.
 Why: each costs a round trip and holds the connection, however fast the statement is: N+1.
-Remedy: select_related or prefetch_related; one statement with IN; FETCH_PEERS in Django 6.1; bulk_create for writes; keep
-    the answer for the length of the request where the values repeat.
+Remedy: select_related or prefetch_related; one statement with IN; FETCH_PEERS in Django 6.1; bulk_create for
+    writes; keep the answer for the length of the request where the values repeat.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """An estimate is wrong because the table's statistics are old.
 
-When: an estimate of a table's rows is off (misestimate), and the table was never analyzed, or has had 100,000 changes since,
-    or half of its rows, or any in seven days; fails at 500,000 changes or 25 days.
+When: an estimate of a table's rows is off (misestimate), and the table was never analyzed, or has had 100,000
+    changes since, or half of its rows, or any in seven days; fails at 500,000 changes or 25 days.
 Why: the planner knows the table as it was at the last ANALYZE.
 Remedy: ANALYZE it now; lower autovacuum_analyze_scale_factor for this table, so that it happens by itself.
 """
