@@ -6,6 +6,9 @@ from tuning.explain.plan import Plan
 # pgexplain's rule: a factor of ten, on a hundred rows at least.
 FACTOR = 10.0
 MIN_ROWS = 100.0
+# Mine: rows that do not come cost nothing but the plan. pev2's second colour, or as many rows as pgplan calls many.
+FACTOR_OVER = 100.0
+MANY_ROWS = 10_000.0
 # They pass on what is below them, and its error.
 PASSING = frozenset(
     {
@@ -50,7 +53,16 @@ def _is_off(plan: Plan, node: Node) -> bool:
         return False
     if any(up.type == "Recursive Union" for up in plan.above(node)):
         return False
-    return is_under(node) or not (node.type in GUESSED or _stops_early(plan, node))
+    return is_under(node) or (_is_far_over(node) and node.type not in GUESSED and not _stops_early(plan, node))
+
+
+def _is_far_over(node: Node) -> bool:
+    """Whether too many rows were planned by so much that another plan would have been chosen.
+
+    A value that no row has is no error of the estimate, which is of values that some have.
+    """
+    is_found = bool(node.rows_per_loop)
+    return node.plan_rows >= MANY_ROWS or (is_found and factor(node) >= FACTOR_OVER)
 
 
 def _stops_early(plan: Plan, node: Node) -> bool:

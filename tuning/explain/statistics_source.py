@@ -14,10 +14,11 @@ from tuning.sql_tokens import Token, tokenize
 _WHERE = """
     SELECT n.nspname FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
      WHERE e.extname = 'pg_stat_statements'"""
-_STATEMENTS = """
+_STATEMENTS = r"""
     SELECT query, sum(calls)::bigint, sum(total_exec_time)::float8
       FROM {}.pg_stat_statements
-     WHERE dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) AND query IS NOT NULL
+     WHERE dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+       AND query ~* '^[[:space:](]*(select|with|values|table|insert|update|delete|merge)\M'
      GROUP BY query ORDER BY 3 DESC LIMIT %s"""
 # The most frequent value; where all are rare, one from the middle.
 _VALUE = """

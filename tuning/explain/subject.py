@@ -66,6 +66,9 @@ class Subject:
     def matters(self, node: Node) -> bool:
         """Whether the node and what is below it take a part of the time that somebody could notice."""
         plan = self.plan
-        if plan is None or not plan.has_timing:
-            return True
-        return plan.total_ms * self.calls >= MIN_MS and plan.share(node) >= MIN_SHARE
+        is_short = plan is not None and plan.has_timing and plan.total_ms * self.calls < MIN_MS
+        return self.is_notable(node) and not is_short
+
+    def is_notable(self, node: Node) -> bool:
+        """Whether it takes a part of the time that shows, however short the whole is."""
+        return self.plan is None or not self.plan.has_timing or self.plan.share(node) >= MIN_SHARE

@@ -25,7 +25,7 @@ MIN_REMOVED = 1000
 BITMAP_RATIO = 10
 # Mine: fewer in a loop mostly lie in blocks that are read anyway.
 MIN_REMOVED_PER_LOOP = 10
-# pgplan: from here on it is worth a word by itself.
+# pgplan: from here on it is worth a word in a short statement too.
 MANY_REMOVED = 10_000
 
 
@@ -39,7 +39,7 @@ def check(subject: Subject) -> Iterator[Found]:
             continue
         share = removed / (removed + node.rows)
         least = MIN_SHARE_REMOVED if node.type in INDEX_SCANS else BITMAP_RATIO / (BITMAP_RATIO + 1)
-        if share >= least and (removed >= MANY_REMOVED or subject.matters(node)):
+        if share >= least and (subject.matters(node) or (removed >= MANY_REMOVED and subject.is_notable(node))):
             is_critical = share >= CRITICAL_SHARE and removed >= CRITICAL_REMOVED
             message = f"{share:.0%} of {removed + node.rows:,.0f} rows found are removed by {node.text('Filter')}"
             yield Found(Outcome.FAIL if is_critical else Outcome.WARN, message, node)

@@ -19,7 +19,7 @@ NEEDS = ("plan", "actual")
 # pgexplain, rules/seq_scan.go.
 MIN_RATIO = 10
 MIN_REMOVED = 1000
-# pgplan: from here on it is worth a word by itself.
+# pgplan: from here on it is worth a word in a short statement too.
 MANY_REMOVED = 10_000
 _SEARCH = re.compile(r"(?<![!~])~~\*?(?= )|\b(?:upper|lower)\(.*?\) = ", re.IGNORECASE)
 _FOLDED = re.compile(r"\b(?:upper|lower)\([^=]*?\) = ", re.IGNORECASE)
@@ -32,7 +32,7 @@ def check(subject: Subject) -> Iterator[Found]:
         condition = node.text("Filter")
         if node.type != "Seq Scan" or removed < max(MIN_REMOVED, MIN_RATIO * node.rows) or not _is_search(condition):
             continue
-        if removed >= MANY_REMOVED or subject.matters(node):
+        if subject.matters(node) or (removed >= MANY_REMOVED and subject.is_notable(node)):
             message = f"{node.rows:,.0f} rows kept of {node.rows + removed:,.0f} read; filter {condition}"
             yield Found(Outcome.WARN, message, node)
 

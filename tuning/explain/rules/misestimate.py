@@ -1,8 +1,9 @@
 """The planner expected ten times more or fewer rows than came.
 
 When: planned and actual rows of a loop differ by a factor of ten, the larger being 100 or more, in a plan of a
-    millisecond or more. Rows that a LIMIT, an EXISTS or the other side of a join did not ask for are no error, nor
-    are guesses at functions that were too high.
+    millisecond or more; where too many were planned, by a factor of a hundred, or 10,000 rows. Rows that a LIMIT,
+    an EXISTS or the other side of a join did not ask for are no error, nor are guesses at functions that were too
+    high.
 Why: the order and kind of every join above is chosen by these numbers.
 Remedy: ANALYZE the table; raise the column's statistics target; CREATE STATISTICS for columns that depend on each
     other, and for expressions.

@@ -1,7 +1,7 @@
 """A whole table is read for a few of its rows.
 
-When: a sequential scan's filter throws away ten rows for each that it keeps, 1,000 at least, and that is a tenth of the
-    statement's time or 10,000 rows; fails where 95 % of more than a million rows go.
+When: a sequential scan's filter throws away ten rows for each that it keeps, 1,000 at least, in a tenth of the
+    statement's time; fails where 95 % of more than a million rows go.
 Why: every block of the table is read, however few rows are asked for, and the cost grows with the table.
 Remedy: an index on the columns of the filter that narrow most, partial where a condition never changes; prove with
     EXPLAIN that it is used.
@@ -19,7 +19,7 @@ CONSEQUENCE_OF = {"like_scan": Place.SAME}
 # pgexplain, rules/seq_scan.go.
 MIN_RATIO = 10
 MIN_REMOVED = 1000
-# pgplan, rules.go: from here on it is worth a word by itself, and from there on it is critical.
+# pgplan, rules.go: from here on it is worth a word in a short statement too, and from there on it is critical.
 MANY_REMOVED = 10_000
 CRITICAL_SHARE = 0.95
 CRITICAL_REMOVED = 1_000_000
@@ -31,7 +31,7 @@ def check(subject: Subject) -> Iterator[Found]:
         removed = node.total("Rows Removed by Filter")
         if node.type != "Seq Scan" or removed < max(MIN_REMOVED, MIN_RATIO * node.rows):
             continue
-        if removed >= MANY_REMOVED or subject.matters(node):
+        if subject.matters(node) or (removed >= MANY_REMOVED and subject.is_notable(node)):
             is_critical = removed >= CRITICAL_REMOVED and removed >= CRITICAL_SHARE * (removed + node.rows)
             message = f"{node.rows:,.0f} rows kept of {node.rows + removed:,.0f} read; filter {node.text('Filter')}"
             yield Found(Outcome.FAIL if is_critical else Outcome.WARN, message, node)
