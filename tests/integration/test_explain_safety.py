@@ -140,9 +140,12 @@ def test_writes_run_where_they_are_allowed_and_are_rolled_back(superuser: str, t
 
 def test_second_statement_cannot_run_even_past_our_lexer(superuser: str, untouched: None) -> None:
     """The protocol itself carries one statement."""
-    with psycopg.connect(superuser, autocommit=True) as connection, connection.cursor(binary=True) as cursor:
-        with pytest.raises(psycopg.errors.SyntaxError, match="multiple commands"):
-            cursor.execute("SELECT 1; DELETE FROM t")
+    with (
+        psycopg.connect(superuser, autocommit=True) as connection,
+        connection.cursor(binary=True) as cursor,
+        pytest.raises(psycopg.errors.SyntaxError, match="multiple commands"),
+    ):
+        cursor.execute("SELECT 1; DELETE FROM t")
 
 
 def test_limits_end_what_takes_long_or_waits(superuser: str, untouched: None) -> None:
@@ -175,3 +178,11 @@ def test_values_are_quoted_whatever_they_hold(superuser: str, untouched: None) -
         text = server.composed("SELECT * FROM t WHERE n::text = %s AND 5 %% 2 = %s", [hostile, 1])
         assert server.explain(text).plan.was_executed
         assert sql.Literal(hostile).as_string(None) in text
+
+
+def test_generic_plan_is_of_any_value_and_of_one_statement(superuser: str, untouched: None) -> None:
+    with Server(superuser, Limits(), allows_writes=False) as server:
+        run = server.plan("SELECT * FROM t WHERE id = $1", is_generic=True)
+        assert "$1" in run.plan.root.conditions
+        with pytest.raises(psycopg.errors.SyntaxError, match="multiple commands"), server._transaction(is_write=False):
+            server._parse("SELECT 1; DELETE FROM t")

@@ -1,4 +1,4 @@
-"""What no server shows every time is planted in a plan; causes hide what follows from them; every rule keeps the contract."""
+"""What no server shows every time is planted in a plan; causes hide what follows; rules keep the contract."""
 
 import json
 from dataclasses import replace

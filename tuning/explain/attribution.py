@@ -82,5 +82,12 @@ def _parts(users: list[Node]) -> list[tuple[Node, float]]:
 def _part(blocks: Blocks, part: float) -> Blocks:
     if part >= 1:
         return blocks
-    counts = (blocks.hit, blocks.read, blocks.dirtied, blocks.written, blocks.local, blocks.temp)
-    return Blocks(*(round(count * part) for count in counts), blocks.read_ms * part)
+    return Blocks(
+        hit=round(blocks.hit * part),
+        read=round(blocks.read * part),
+        dirtied=round(blocks.dirtied * part),
+        written=round(blocks.written * part),
+        local=round(blocks.local * part),
+        temp=round(blocks.temp * part),
+        read_ms=blocks.read_ms * part,
+    )

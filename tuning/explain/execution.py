@@ -156,9 +156,12 @@ class Server:
     def _run(self, statement: Accepted, options: str) -> Plan:
         query = f"EXPLAIN ({options}, FORMAT JSON) {statement.sql}"
         is_write = statement.is_write and "ANALYZE" in options
+        is_generic = "GENERIC_PLAN" in options
         try:
             # Results in binary make psycopg take the extended protocol, whatever the statement is.
-            with self._transaction(is_write=is_write), self._connection.cursor(binary=True) as cursor:
+            with self._transaction(is_write=is_write), self._connection.cursor(binary=not is_generic) as cursor:
+                if is_generic:
+                    self._parse(statement.sql)
                 row = cursor.execute(query.encode()).fetchone()
         except psycopg.errors.QueryCanceled as error:
             limit = f"{self._limits.statement_timeout_s:g} s"
@@ -168,6 +171,16 @@ class Server:
         assert row is not None
         entries = row[0] if isinstance(row[0], list) else json.loads(row[0])
         return json_format.plan(entries[0])
+
+    def _parse(self, text: str) -> None:
+        """Let PostgreSQL itself parse the text, which executes nothing and fails for more than one statement.
+
+        A generic plan cannot be had by the extended protocol: it wants a value for each $1, and plans with it.
+        """
+        result = self._connection.pgconn.prepare(b"", text.encode())
+        if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
+            state = (result.error_field(psycopg.pq.DiagnosticField.SQLSTATE) or b"").decode()
+            raise psycopg.errors.lookup(state or "XX000")(result.error_message.decode(errors="replace"))
 
     @contextmanager
     def _transaction(self, *, is_write: bool) -> Iterator[None]:
