@@ -159,7 +159,7 @@ CASES = [
     ),
     Case(
         "merge-join-sorts",
-        "SELECT count(*) FROM orders o JOIN pairs p ON p.c = o.total",
+        "SELECT count(*) FROM orders o JOIN customers c ON c.name = o.status || o.customer_id",
         settings={**MERGE, "work_mem": "64MB"},
         mended=HASH,
     ),

@@ -1,5 +1,7 @@
 """Where the planner expected other numbers of rows than came, and where that is nobody's fault."""
 
+import re
+
 from tuning.explain.node import JOINS, Node
 from tuning.explain.plan import Plan
 
@@ -9,6 +11,8 @@ MIN_ROWS = 100.0
 # Mine: rows that do not come cost nothing but the plan. pev2's second colour, or as many rows as pgplan calls many.
 FACTOR_OVER = 100.0
 MANY_ROWS = 10_000.0
+# How a condition names the result of an InitPlan: $0 up to 16, (InitPlan 1).col1 from 17 on.
+_UNKNOWN = re.compile(r"\$\d|\(InitPlan ")
 # They pass on what is below them, and its error.
 PASSING = frozenset(
     {
@@ -16,8 +20,8 @@ PASSING = frozenset(
         "Result", "Subquery Scan", "CTE Scan", "ProjectSet", "WindowAgg", "ModifyTable",
     }
 )  # fmt: skip
-# PostgreSQL counts no rows of bitmaps, and guesses recursion and functions by constants.
-UNCOUNTED = frozenset({"BitmapAnd", "BitmapOr", "Recursive Union", "WorkTable Scan", "Table Function Scan"})
+# PostgreSQL counts no rows of bitmaps, and guesses recursion, set operations and functions by constants.
+UNCOUNTED = frozenset({"BitmapAnd", "BitmapOr", "Recursive Union", "SetOp", "Table Function Scan", "WorkTable Scan"})
 GUESSED = frozenset({"Function Scan"})
 # They read all of their input before they yield a row, so a LIMIT above does not stop what is below.
 _BLOCKING = frozenset({"Sort", "Aggregate", "Hash", "SetOp"})
@@ -59,9 +63,12 @@ def _is_off(plan: Plan, node: Node) -> bool:
 def _is_far_over(node: Node) -> bool:
     """Whether too many rows were planned by so much that another plan would have been chosen.
 
-    A value that no row has is no error of the estimate, which is of values that some have.
+    A value that no row has is no error of the estimate, which is of values that some have; nor is one that only the
+    execution finds out, as the result of an InitPlan.
     """
     is_found = bool(node.rows_per_loop)
+    if _UNKNOWN.search(node.conditions):
+        return False
     return node.plan_rows >= MANY_ROWS or (is_found and factor(node) >= FACTOR_OVER)
 
 

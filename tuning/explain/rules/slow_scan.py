@@ -31,7 +31,11 @@ def check(subject: Subject) -> Iterator[Found]:
         removed = node.total("Rows Removed by Filter")
         if node.type != "Seq Scan" or removed < max(MIN_REMOVED, MIN_RATIO * node.rows):
             continue
+        condition = node.text("Filter")
+        # No index finds what a subquery decides for each row.
+        if "SubPlan" in condition and " AND " not in condition:
+            continue
         if subject.matters(node) or (removed >= MANY_REMOVED and subject.is_notable(node)):
             is_critical = removed >= CRITICAL_REMOVED and removed >= CRITICAL_SHARE * (removed + node.rows)
-            message = f"{node.rows:,.0f} rows kept of {node.rows + removed:,.0f} read; filter {node.text('Filter')}"
+            message = f"{node.rows:,.0f} rows kept of {node.rows + removed:,.0f} read; filter {condition}"
             yield Found(Outcome.FAIL if is_critical else Outcome.WARN, message, node)
