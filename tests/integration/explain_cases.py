@@ -207,3 +207,24 @@ CASES = [
         "CREATE INDEX ON customers (upper(name)); ANALYZE customers",
     ),
 ]
+
+# What a plan may look like without a fault; each was a false finding once, or is one of other tools.
+HEALTHY = [
+    "SELECT * FROM customers WHERE id = 7",
+    "SELECT * FROM customers WHERE id IN (1, 2, 3) ORDER BY id LIMIT 2",
+    "SELECT status, count(*) FROM orders GROUP BY 1",
+    "SELECT count(*) FROM orders WHERE status = 'done'",
+    "SELECT * FROM orders WHERE note <> 'x' LIMIT 10",
+    "SELECT c.country, sum(o.total) FROM orders o JOIN customers c ON c.id = o.customer_id GROUP BY 1",
+    "SELECT c.id, (SELECT count(*) FROM wide w WHERE w.id = c.id) FROM customers c ORDER BY c.id LIMIT 25",
+    "SELECT count(*) FROM customers WHERE id NOT IN (SELECT customer_id FROM orders)",
+    "SELECT id FROM customers EXCEPT SELECT customer_id FROM orders",
+    "WITH RECURSIVE r (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r WHERE n < 3000) SELECT count(*) FROM r",
+    "SELECT * FROM generate_series(1, 3) AS g JOIN customers c ON c.id = g",
+    "SELECT * FROM customers c WHERE EXISTS (SELECT FROM orders o WHERE o.id = c.id) ORDER BY c.id LIMIT 5",
+    "SELECT count(*) FROM events WHERE at >= '2024-01-01'",
+    "SELECT * FROM events WHERE kind = 7 AND at BETWEEN '2024-01-01' AND '2024-12-31'",
+    "SELECT * FROM orders WHERE id = 1 UNION ALL SELECT * FROM orders WHERE id = 2",
+    "SELECT a.id FROM customers a JOIN customers b ON b.id = a.id WHERE a.id < 50",
+    "SELECT id FROM orders WHERE id > 50000 ORDER BY id LIMIT 20",
+]

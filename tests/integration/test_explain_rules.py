@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tests.integration.explain_cases import CASES, CHANGES, SCHEMA, Case
+from tests.integration.explain_cases import CASES, CHANGES, HEALTHY, PARALLEL, SCHEMA, SERIAL, Case
 from tuning.contract import Outcome
 from tuning.explain.judge import judge, rules
 from tuning.explain.reading import read
@@ -89,3 +89,14 @@ def test_fault_is_found_and_gone_once_it_is_mended(lab: psycopg.Connection, case
         for name, value in case.mended.items():
             lab.execute(f"SET LOCAL {name} = '{value}'")
         assert case.rule not in found(lab, case.mended_sql or case.sql)
+
+
+@pytest.mark.parametrize("settings", [SERIAL, PARALLEL], ids=["serial", "parallel"])
+def test_nothing_is_found_where_nothing_is_wrong(lab: psycopg.Connection, settings: dict[str, str]) -> None:
+    with lab.transaction(force_rollback=True):
+        lab.execute("SET LOCAL search_path = lab")
+        for name, value in {**settings, "work_mem": "64MB"}.items():
+            lab.execute(f"SET LOCAL {name} = '{value}'")
+        # A busy machine may have no worker to give, and take long to start one: that is found rightly.
+        machine = {"workers-not-launched", "parallel-overhead"}
+        assert {sql: found(lab, sql) - machine for sql in HEALTHY} == {sql: set() for sql in HEALTHY}

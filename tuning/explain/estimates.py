@@ -11,8 +11,8 @@ MIN_ROWS = 100.0
 # Mine: rows that do not come cost nothing but the plan. pev2's second colour, or as many rows as pgplan calls many.
 FACTOR_OVER = 100.0
 MANY_ROWS = 10_000.0
-# How a condition names the result of an InitPlan: $0 up to 16, (InitPlan 1).col1 from 17 on.
-_UNKNOWN = re.compile(r"\$\d|\(InitPlan ")
+# How a condition names the result of a subquery: $0 up to 16, (InitPlan 1).col1 from 17 on, or a SubPlan.
+_UNKNOWN = re.compile(r"\$\d|\b(?:InitPlan|SubPlan) ")
 # They pass on what is below them, and its error.
 PASSING = frozenset(
     {
@@ -64,7 +64,7 @@ def _is_far_over(node: Node) -> bool:
     """Whether too many rows were planned by so much that another plan would have been chosen.
 
     A value that no row has is no error of the estimate, which is of values that some have; nor is one that only the
-    execution finds out, as the result of an InitPlan.
+    execution finds out, as the result of a subquery.
     """
     is_found = bool(node.rows_per_loop)
     if _UNKNOWN.search(node.conditions):

@@ -9,6 +9,8 @@ from tuning.observe.statistics import TableStatistics
 
 # pev2 and depesz colour a node from a tenth of the time on; what takes less is not what a statement waits for.
 MIN_SHARE = 0.10
+# Mine: blocks are the same from run to run, times are not.
+MOST_BLOCKS = 0.5
 # Mine: below a millisecond the round trip and the driver cost more than the plan.
 MIN_MS = 1.0
 
@@ -70,5 +72,11 @@ class Subject:
         return self.is_notable(node) and not is_short
 
     def is_notable(self, node: Node) -> bool:
-        """Whether it takes a part of the time that shows, however short the whole is."""
-        return self.plan is None or not self.plan.has_timing or self.plan.share(node) >= MIN_SHARE
+        """Whether it takes a part of the time that shows, or most of the blocks, however short the whole is.
+
+        On a busy machine a Gather may wait so long for its workers that their work does not show in the time.
+        """
+        if self.plan is None or not self.plan.has_timing or self.plan.share(node) >= MIN_SHARE:
+            return True
+        touched = self.plan.touched_blocks
+        return touched > 0 and node.blocks.touched >= MOST_BLOCKS * touched
