@@ -1,6 +1,7 @@
 """``hotrow explain`` as people and CI call it: inputs, formats, exit codes, on the running stack."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -24,12 +25,13 @@ def explain(*arguments: str, stdin: str = "") -> Done:
 
 
 @pytest.fixture(scope="module")
-def dsn(stack: Stack) -> str:
+def dsn(stack: Stack) -> Iterator[str]:
     with psycopg.connect(stack.direct, autocommit=True) as connection:
         connection.execute("DROP TABLE IF EXISTS explained")
         connection.execute("CREATE TABLE explained AS SELECT n AS a, n AS b FROM generate_series(1, 100000) AS n")
         connection.execute("ANALYZE explained")
-    return stack.direct
+        yield stack.direct
+        connection.execute("DROP TABLE explained")
 
 
 @pytest.mark.parametrize("name", ["15/scan.json", "15/scan.txt", "18/scan.json", "18/scan.txt"])
@@ -142,7 +144,6 @@ def test_rules_are_listed_and_shown() -> None:
 def test_pg_stat_statements_are_planned_without_their_values(stack: Stack, dsn: str) -> None:
     superuser = make_conninfo(stack.superuser, dbname=postgres.DATABASE)
     with psycopg.connect(superuser, autocommit=True) as connection:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
         connection.execute("SELECT pg_stat_statements_reset()")
         connection.execute("SELECT count(*), pg_sleep(0.3) FROM explained WHERE b = 5")
     done = explain("--from", "pg_stat_statements", "--dsn", superuser, "--json", "--top", "3")
