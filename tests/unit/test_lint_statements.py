@@ -5,7 +5,7 @@ import pytest
 from tuning.migrations.actions import Kind
 from tuning.migrations.script import Script
 from tuning.migrations.signatures import Signature
-from tuning.migrations.tokens import split
+from tuning.sql_tokens import split
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from tuning.migrations.tokens import Statement, Token
+from tuning.sql_tokens import Statement, Token
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 DEFAULT_SCHEMA = "public"

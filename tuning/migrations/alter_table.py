@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from tuning.migrations.actions import Action, Kind, Name, has_sequence, outside_parentheses
 from tuning.migrations.reading import Reader, cut_at_commas
-from tuning.migrations.tokens import Statement, Token
+from tuning.sql_tokens import Statement, Token
 
 _CONSTRAINTS = ("CHECK", "FOREIGN", "UNIQUE", "PRIMARY", "EXCLUDE", "NOT")
 _Forms = tuple[tuple[tuple[str, ...], Kind], ...]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from tuning.migrations import alter_table
 from tuning.migrations.actions import Action, Kind, Name
 from tuning.migrations.reading import Reader, cut_at_commas
-from tuning.migrations.tokens import Statement, Token
+from tuning.sql_tokens import Statement, Token
 
 _ROUTINES = ("FUNCTION", "PROCEDURE")
 

@@ -1,7 +1,7 @@
 """Walk over the tokens of one statement: accept keywords, read names, cut lists at their commas."""
 
 from tuning.migrations.actions import Name
-from tuning.migrations.tokens import Token
+from tuning.sql_tokens import Token
 
 
 class Reader:

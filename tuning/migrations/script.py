@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from tuning.migrations import parsing
 from tuning.migrations.actions import Action, Kind, Name
 from tuning.migrations.locks import Lock, lock_of
-from tuning.migrations.tokens import split
+from tuning.sql_tokens import split
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tuning.migrations.actions import Action
 from tuning.migrations.reading import Reader, cut_at_commas
-from tuning.migrations.tokens import Token
+from tuning.sql_tokens import Token
 
 # What people write and what format_type says.
 _SPELLINGS = {

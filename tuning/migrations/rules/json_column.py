@@ -12,8 +12,8 @@ from tuning.migrations.actions import Action, Kind
 from tuning.migrations.findings import Effect, Found
 from tuning.migrations.reading import cut_at_commas
 from tuning.migrations.script import Script
-from tuning.migrations.tokens import Token
 from tuning.observe.facts import ServerFacts
+from tuning.sql_tokens import Token
 
 
 def check(action: Action, script: Script, facts: ServerFacts | None) -> Iterator[Found]:

@@ -1,0 +1,150 @@
+"""Captured statements are grouped by shape and route, with their values; what is broken is counted."""
+
+import json
+import time
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.test_explain_rules import findings
+from tuning.explain import captures
+from tuning.explain.captured_values import plain
+from tuning.explain.errors import Unreadable
+from tuning.explain.fingerprints import shape
+from tuning.explain.subject import Subject
+from tuning.ignores import covering, read
+
+SAME = [
+    ("SELECT * FROM t WHERE a = 1", "select *\n from t -- it\n where a = -27.5"),
+    ("SELECT * FROM t WHERE a = %s", "SELECT * FROM t WHERE a = 'x; y'"),
+    ("SELECT * FROM t WHERE a = %(id)s", "SELECT * FROM t WHERE a = $1;"),
+    ("SELECT * FROM t WHERE a IN (1, 2, 3)", "SELECT * FROM t WHERE a IN (%s)"),
+    ("INSERT INTO t VALUES (1, 'a'), (2, 'b')", "INSERT INTO t VALUES (%s, %s)"),
+    ("SELECT 'it''s', $$a$$, E'\\'' FROM t", "SELECT 'a', 'b', 'c' FROM t"),
+]
+OTHER = [
+    ("SELECT * FROM t WHERE a = 1", "SELECT * FROM t WHERE b = 1"),
+    ("SELECT * FROM t WHERE a = 1", "SELECT * FROM t WHERE a > 1"),
+    ('SELECT "A" FROM t', 'SELECT "a" FROM t'),
+    ("SELECT a - 1 FROM t", "SELECT a + 1 FROM t"),
+    ("SELECT a FROM t LIMIT 1", "SELECT a FROM t"),
+]
+
+
+def line(sql: str, *, request: str = "r1", ms: float = 1.0, params: Any = None, **more: Any) -> str:
+    call = {"v": 1, "at": "2026-11-22T20:00:00Z", "request_id": request, "route": "/list", "sql": sql, "params": params}
+    return json.dumps(call | {"duration_ms": ms, "caller": "views.py:10", "many": False, "error": None} | more)
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_values_are_no_part_of_a_shape(one: str, other: str) -> None:
+    assert shape(one) == shape(other)
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER)
+def test_everything_else_is(one: str, other: str) -> None:
+    assert shape(one)[0] != shape(other)[0]
+
+
+@given(text=st.text(max_size=60) | st.text("'\"$();%s,-/*E ", max_size=30))
+@settings(max_examples=200, deadline=None)
+def test_any_text_has_a_shape(text: str) -> None:
+    assert len(shape(text)[0]) == 12
+
+
+def test_groups_are_ranked_by_time_and_keep_the_slowest_values() -> None:
+    lines = [line("SELECT a FROM t WHERE id = %s", ms=2, params=[n]) for n in range(3)]
+    lines += [line("SELECT b FROM t WHERE id = %s", ms=1, params=[1]), "{broken", "[]", '{"v": 1}', ""]
+    lines.append(
+        line("SELECT b FROM t WHERE id = %s", ms=9, params=[{"type": "decimal", "value": "1.5"}], route="/other")
+    )
+    (first, second, third), broken = captures.group(lines)
+    assert broken == 3
+    assert (first.route, first.total_ms, captures.values_of(first)) == ("/other", 9.0, [Decimal("1.5")])
+    assert (second.calls, second.total_ms) == (3, 6.0)
+    assert third.calls == 1
+
+
+def test_repeats_of_one_request_are_found_and_of_many_are_not() -> None:
+    (one,), _ = captures.group([line("SELECT a FROM t WHERE id = %s", params=[n]) for n in range(5)])
+    (found,) = findings(Subject(statement=one.statement()))
+    assert (found.rule, "up to 5 times in one request of /list" in found.message) == ("repeated-query", True)
+    apart = [line("SELECT a FROM t WHERE id = %s", params=[n], request=f"r{n}") for n in range(5)]
+    (one,), _ = captures.group(apart)
+    assert findings(Subject(statement=one.statement())) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "read_as"),
+    [
+        (7, 7),
+        (None, None),
+        (
+            {"type": "uuid", "value": "12345678-1234-5678-1234-567812345678"},
+            UUID("12345678-1234-5678-1234-567812345678"),
+        ),
+        ({"type": "date", "value": "2026-11-22"}, date(2026, 11, 22)),
+        ({"type": "datetime", "value": "2026-11-22T20:00:00+00:00"}, datetime(2026, 11, 22, 20, tzinfo=UTC)),
+        ({"type": "timedelta", "value": 1.5}, timedelta(seconds=1.5)),
+        ({"type": "bytes", "value": "AAE="}, b"\0\1"),
+        ({"type": "inet", "value": "::1"}, "::1"),
+        ({"type": "uuid", "value": None}, None),
+        ([{"type": "int", "value": "3"}], [3]),
+    ],
+)
+def test_values_have_the_types_they_had(value: Any, read_as: Any) -> None:
+    assert plain(value) == read_as
+
+
+def test_value_that_is_none_of_its_type_is_told() -> None:
+    with pytest.raises(Unreadable, match="uuid"):
+        plain({"type": "uuid", "value": "x"})
+
+
+@pytest.mark.parametrize("lines", [[], ["x"], ["{}"], [line("SELECT 1", v=2)]])
+def test_input_without_a_captured_statement_is_told(lines: list[str]) -> None:
+    with pytest.raises(Unreadable):
+        captures.group(lines)
+
+
+def test_twenty_thousand_lines_are_grouped_in_a_tenth_of_what_ten_times_as_many_may_take() -> None:
+    lines = [
+        line(
+            f"SELECT a, b FROM t{n % 300} WHERE c = 'c{n}' AND d IN ({n}, 2) LIMIT 21" if n % 2 else "SELECT %s",
+            request=str(n // 20),
+        )
+        for n in range(20_000)
+    ]
+    shape.cache_clear()
+    began = time.process_time()
+    groups, _ = captures.group(lines)
+    took_s = time.process_time() - began
+    assert len(groups) == 151
+    # 200,000 lines may take 60 s: on two shared cores they took 29 s and 114 MiB (2026-11-22).
+    assert took_s < 6
+
+
+def test_ignores_have_a_reason_and_an_end(tmp_path: Path) -> None:
+    file = tmp_path / "ignore.toml"
+    file.write_text('[[ignore]]\nkey = "slow-scan/*"\nreason = "ten rows"\nuntil = 2027-01-31\n')
+    accepted = read(file)
+    found = covering(accepted, "slow-scan/abc/t", date(2027, 1, 30))
+    assert found is not None
+    assert found.reason == "ten rows"
+    assert covering(accepted, "slow-scan/abc/t", date(2027, 1, 31)) is None
+    assert covering(accepted, "sort-spill/abc/t", date(2027, 1, 1)) is None
+    for broken in (
+        'key = "a"',
+        'key = "*"\nreason = "b"\nuntil = 2027-01-31',
+        'key = "a"\nreason = "b"\nuntil = "soon"',
+        "= x",
+    ):
+        file.write_text(f"[[ignore]]\n{broken}\n")
+        with pytest.raises(ValueError, match="ignore"):
+            read(file)

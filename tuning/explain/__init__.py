@@ -1,0 +1,1 @@
+"""Plans: read from every form that PostgreSQL prints, run safely, and judged."""

@@ -1,0 +1,50 @@
+"""The rules for plans: one question a file, the file's name its id, its docstring what `hotrow rules show` prints.
+
+A rule is a module with ``check(subject)``, which yields ``Found``, and ``NEEDS``: what it is skipped without, of
+``plan``, ``actual`` (it was executed), ``timing``, ``blocks``, ``statistics`` (of a server), ``requests`` (a
+capture that tells requests apart), ``before`` (an earlier plan). ``CONSEQUENCE_OF`` names the rules whose findings
+explain its own, and where they stand; such a finding is told with its cause and not beside it.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from tuning.contract import told
+from tuning.explain.findings import Found, Place
+from tuning.explain.subject import Subject
+
+Check = Callable[[Subject], Iterable[Found]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``when``, ``why`` and ``remedy`` are the sections of the module's docstring."""
+
+    id: str
+    title: str
+    when: str
+    why: str
+    remedy: str
+    needs: tuple[str, ...]
+    consequence_of: Mapping[str, Place]
+    check: Check
+
+
+def load() -> tuple[Rule, ...]:
+    """Find every rule of this package, in the order of their ids."""
+    return tuple(_rule(module.name) for module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name))
+
+
+def _rule(name: str) -> Rule:
+    module = importlib.import_module(f"{__name__}.{name}")
+    return Rule(
+        id=name.replace("_", "-"),
+        **told(module.__doc__),
+        needs=module.NEEDS,
+        consequence_of={
+            cause.replace("_", "-"): where for cause, where in getattr(module, "CONSEQUENCE_OF", {}).items()
+        },
+        check=module.check,
+    )

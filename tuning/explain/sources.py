@@ -1,0 +1,127 @@
+"""Tell what a file holds, and bring it to the analysis."""
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from tuning.explain import auto_explain, captures, reading, statistics_source
+from tuning.explain.analysis import Analysis
+from tuning.explain.errors import Unreadable
+from tuning.explain.execution import Server
+from tuning.explain.findings import Judged
+from tuning.explain.plan import Plan
+from tuning.sql_tokens import split, tokenize
+
+NEEDS_SERVER = "statements are explained by a server: --dsn"
+_VERBS = ("SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE")
+_CAPTURED = re.compile(r'^\s*\{.*"sql"\s*:')
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line names; ``top`` bounds captured statements and those of pg_stat_statements."""
+
+    paths: tuple[str, ...]
+    statement: str | None
+    from_statistics: bool
+    top: int
+    is_planned: bool
+
+
+def judge(asked: Asked, analysis: Analysis, server: Server | None, dsn: str) -> tuple[list[Judged], list[str]]:
+    """Judge everything that was asked for; also sentences about the inputs.
+
+    Raises:
+        Unreadable: An input is broken, or needs a server and there is none.
+        OSError: A file cannot be read.
+    """
+    judged: list[Judged] = []
+    notes: list[str] = []
+    if not asked.paths and asked.statement is None and not asked.from_statistics:
+        raise Unreadable("nothing to explain: give files, - for stdin, --sql, or --from pg_stat_statements")
+    if asked.statement is not None:
+        judged += analysis.texts([asked.statement], _needed(server), "--sql", is_planned=asked.is_planned)
+    if asked.from_statistics:
+        found = statistics_source.statements(dsn, asked.top) if server is not None else []
+        judged += analysis.from_statistics(found, _needed(server), "pg_stat_statements")
+    for path in asked.paths:
+        found_here, told = _file(path, asked, analysis, server)
+        judged += found_here
+        notes += told
+    if not judged:
+        raise Unreadable("there is nothing to explain in it")
+    return judged, notes
+
+
+def earlier(path: Path) -> Plan:
+    """The first plan of a file.
+
+    Raises:
+        Unreadable: It holds none.
+    """
+    return reading.read(_text(_lines(str(path)), str(path)))[0]
+
+
+def _file(path: str, asked: Asked, analysis: Analysis, server: Server | None) -> tuple[list[Judged], list[str]]:
+    name = "stdin" if path == "-" else path
+    lines = _lines(path)
+    try:
+        first = next((line for line in lines if line.strip()), "")
+        if _CAPTURED.match(first) or path.endswith(".jsonl"):
+            groups, broken = captures.group(chain([first], lines))
+            notes = [f"{broken:,} lines of {name} are no captured statement"] if broken else []
+            if len(groups) > asked.top:
+                notes.append(f"{len(groups):,} statements; the {asked.top} with the most time are explained (--top)")
+            return analysis.captured(groups[: asked.top], server, name, is_planned=asked.is_planned), notes
+        text = _text(chain([first], lines), name)
+        if auto_explain.holds(text):
+            return analysis.plans(auto_explain.plans(text), name), []
+        if path.endswith(".sql") or _is_sql(text):
+            reading.check(text)
+            statements = [statement.text for statement in split(text)]
+            return analysis.texts(statements, _needed(server), name, is_planned=asked.is_planned), []
+        return analysis.plans(reading.read(text), name), []
+    except Unreadable as error:
+        raise Unreadable(f"{name}: {error}") from error
+
+
+def _lines(path: str) -> Iterator[str]:
+    """The lines of a file as UTF-8; a byte that is none is kept as a mark."""
+    if path == "-":
+        yield from sys.stdin
+        return
+    with Path(path).open(encoding="utf-8", errors="replace") as file:
+        yield from file
+
+
+def _text(lines: Iterator[str], name: str) -> str:
+    """All lines together.
+
+    Raises:
+        Unreadable: There are far more than a plan has.
+    """
+    parts, size = [], 0
+    for line in lines:
+        size += len(line)
+        if size > reading.MAX_CHARS:
+            raise Unreadable(f"{name} is longer than {reading.MAX_CHARS:,} characters: it is no plan")
+        parts.append(line)
+    return "".join(parts)
+
+
+def _is_sql(text: str) -> bool:
+    first = next(tokenize(text[:10_000]), None)
+    return (
+        first is not None
+        and (first.keyword in _VERBS or first.text == "(")
+        and "(cost=" not in text.split("\n", maxsplit=1)[0]
+    )
+
+
+def _needed(server: Server | None) -> Server:
+    if server is None:
+        raise Unreadable(NEEDS_SERVER)
+    return server

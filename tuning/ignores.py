@@ -1,0 +1,48 @@
+"""Findings that somebody looked at and accepts: by their key, with a reason, until a day."""
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """``key`` may end in ``*``. From ``until`` on the finding counts again."""
+
+    key: str
+    reason: str
+    until: date
+
+    def covers(self, key: str) -> bool:
+        return key.startswith(self.key[:-1]) if self.key.endswith("*") else key == self.key
+
+
+def read(path: Path) -> tuple[Ignore, ...]:
+    """Read a file of ``[[ignore]]`` tables with ``key``, ``reason`` and ``until``.
+
+    Raises:
+        ValueError: It is broken, or one of the three is missing.
+        OSError: It cannot be read.
+    """
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8")).get("ignore", [])
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    found = []
+    for number, entry in enumerate(entries if isinstance(entries, list) else [entries], 1):
+        key, reason, until = (
+            entry.get(name) if isinstance(entry, dict) else None for name in ("key", "reason", "until")
+        )
+        if not (isinstance(key, str) and key.strip("*") and isinstance(reason, str) and reason.strip()):
+            raise ValueError(f"{path}: ignore {number} needs a key and a reason, as texts")
+        if not isinstance(until, date):
+            raise ValueError(f"{path}: ignore {number} needs until, a day such as 2027-01-31 without quotes")
+        found.append(Ignore(key, reason, until))
+    return tuple(found)
+
+
+def covering(ignores: Iterable[Ignore], key: str, today: date) -> Ignore | None:
+    """What covers a finding today."""
+    return next((each for each in ignores if each.covers(key) and today < each.until), None)
