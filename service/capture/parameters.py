@@ -1,10 +1,13 @@
 """Parameters as JSON: what JSON has no type for is ``{"type": ..., "value": ...}``, and long ones are cut."""
 
+import json
 import math
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+
+from psycopg.types.json import Json, Jsonb
 
 MAX_CHARACTERS = 1_000
 MAX_ITEMS = 100
@@ -43,9 +46,9 @@ class Encoder:
             if isinstance(given, kind):
                 isoformat = getattr(given, "isoformat", None)
                 return {"type": name, "value": str(given) if isoformat is None else isoformat()}
-        # psycopg's Json and Jsonb, and Django's wrappers of numbers, hold what they stand for.
-        held = getattr(given, "obj", None)
-        return {"type": type(given).__name__, "value": self.text(str(given if held is None else held))}
+        if isinstance(given, Json | Jsonb):
+            return {"type": "jsonb", "value": self.text(json.dumps(given.obj, default=str))}
+        return {"type": type(given).__name__, "value": self.text(str(given))}
 
     def text(self, given: str, most: int = MAX_CHARACTERS) -> str:
         # PostgreSQL takes no lone surrogates, and neither does a file.

@@ -3,7 +3,9 @@
 import json
 import time
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,7 +13,9 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 
+from service.capture.parameters import Encoder
 from tests.unit.test_explain_rules import findings
 from tuning.explain import captures
 from tuning.explain.captured_values import plain
@@ -62,7 +66,7 @@ def test_groups_are_ranked_by_time_and_keep_the_slowest_values() -> None:
     lines = [line("SELECT a FROM t WHERE id = %s", ms=2, params=[n]) for n in range(3)]
     lines += [line("SELECT b FROM t WHERE id = %s", ms=1, params=[1]), "{broken", "[]", '{"v": 1}', ""]
     lines.append(
-        line("SELECT b FROM t WHERE id = %s", ms=9, params=[{"type": "decimal", "value": "1.5"}], route="/other")
+        line("SELECT b FROM t WHERE id = %s", ms=9, params=[{"type": "numeric", "value": "1.5"}], route="/other")
     )
     (first, second, third), broken = captures.group(lines)
     assert broken == 3
@@ -81,25 +85,52 @@ def test_repeats_of_one_request_are_found_and_of_many_are_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "read_as"),
+    "value",
     [
-        (7, 7),
-        (None, None),
-        (
-            {"type": "uuid", "value": "12345678-1234-5678-1234-567812345678"},
-            UUID("12345678-1234-5678-1234-567812345678"),
-        ),
-        ({"type": "date", "value": "2026-11-22"}, date(2026, 11, 22)),
-        ({"type": "datetime", "value": "2026-11-22T20:00:00+00:00"}, datetime(2026, 11, 22, 20, tzinfo=UTC)),
-        ({"type": "timedelta", "value": 1.5}, timedelta(seconds=1.5)),
-        ({"type": "bytes", "value": "AAE="}, b"\0\1"),
-        ({"type": "inet", "value": "::1"}, "::1"),
-        ({"type": "uuid", "value": None}, None),
-        ([{"type": "int", "value": "3"}], [3]),
+        7,
+        None,
+        True,
+        1.5,
+        float("inf"),
+        "text",
+        UUID("12345678-1234-5678-1234-567812345678"),
+        Decimal("1.50"),
+        date(2026, 11, 22),
+        datetime(2026, 11, 22, 20, tzinfo=UTC),
+        clock(20, 15),
+        timedelta(seconds=1.5),
+        b"\0\1",
+        ["a", [Decimal(1)]],
     ],
 )
-def test_values_have_the_types_they_had(value: Any, read_as: Any) -> None:
-    assert plain(value) == read_as
+def test_values_are_read_as_the_middleware_wrote_them(value: Any) -> None:
+    written = json.loads(json.dumps(Encoder().value(value)))
+    assert (plain(written), type(plain(written))) == (value, type(value))
+
+
+def test_documents_and_other_types_go_as_psycopg_would_send_them() -> None:
+    document = plain(json.loads(json.dumps(Encoder().value(Jsonb({"a": [1, None]})))))
+    assert isinstance(document, Jsonb)
+    assert document.obj == {"a": [1, None]}
+    assert plain(Encoder().value(ip_address("::1"))) == "::1"
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"params": [{"type": "redacted"}]}, "kept out"),
+        ({"params": ["x"], "truncated": True}, "cut"),
+        ({"params": ["x"], "error": "57014"}, "failed"),
+    ],
+)
+def test_call_without_its_values_is_not_run(more: dict[str, Any], why: str) -> None:
+    sql = "SELECT a FROM t WHERE b = %s"
+    (alone,), _ = captures.group([line(sql, ms=9, **more)])
+    with pytest.raises(Unreadable, match=why):
+        captures.values_of(alone)
+    # The control: a call that was faster, and is whole.
+    (found,), _ = captures.group([line(sql, ms=9, **(more | {"truncated": True})), line(sql, ms=1, params=["y"])])
+    assert captures.values_of(found) == ["y"]
 
 
 def test_value_that_is_none_of_its_type_is_told() -> None:

@@ -26,6 +26,8 @@ class Group:
     route: str
     sql: str = ""
     values: Any = None
+    is_cut: bool = True
+    """Whether the text or the values of that call were cut, or it failed."""
     calls: int = 0
     total_ms: float = 0.0
     slowest_ms: float = -1.0
@@ -95,8 +97,9 @@ def _add(groups: dict[tuple[str, str], Group], call: Mapping[str, Any]) -> None:
     ms = float(duration) if isinstance(duration, int | float) and not isinstance(duration, bool) else 0.0
     found.calls += 1
     found.total_ms += ms
-    if ms > found.slowest_ms and not call.get("error"):
-        found.slowest_ms = ms
+    # One that was cut or failed is no good to run.
+    if ms > found.slowest_ms and not call.get("error") and not call.get("truncated"):
+        found.slowest_ms, found.is_cut = ms, False
         found.sql, found.values = call["sql"], call.get("params")
         if call.get("many") and isinstance(found.values, list) and found.values:
             found.values = found.values[0]
@@ -114,8 +117,10 @@ def values_of(found: Group) -> list[Any] | dict[str, Any] | None:
     """The values of the group's slowest call as Python's; None where it was sent without any.
 
     Raises:
-        Unreadable: They are neither a list nor an object.
+        Unreadable: They are neither a list nor an object, or were cut or kept out.
     """
+    if found.is_cut:
+        raise Unreadable("each captured call of it failed, or was cut for its length: explain it by hand with --sql")
     values = found.values
     if values is None or values in ([], {}):
         return None
