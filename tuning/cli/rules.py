@@ -7,6 +7,7 @@ from rich.table import Column, Table
 
 from tuning.chain import rules as chain
 from tuning.cli.console import out, print_json
+from tuning.diagnose import rules as diagnose
 from tuning.migrations.findings import Effect
 from tuning.migrations.rules import Rule, load
 from tuning.migrations.squawk_rules import BY_NAME, DOCUMENTATION, RULES, SquawkRule
@@ -27,7 +28,9 @@ def list_rules(
 ) -> None:
     """List every rule with the question it answers."""
     if as_json:
-        print_json([*map(_own, load()), *map(_squawks, RULES), *map(_chains, chain.load())])
+        print_json(
+            [*map(_own, load()), *map(_squawks, RULES), *map(_chains, chain.load()), *map(_diagnoses, diagnose.load())]
+        )
         return
     table = Table("rule", "from", Column("title", overflow="fold"))
     for own in load():
@@ -36,6 +39,8 @@ def list_rules(
         table.add_row(textual.name, "squawk", textual.remedy)
     for link in chain.load():
         table.add_row(link.id, "hotrow chain", link.title)
+    for law in diagnose.load():
+        table.add_row(law.id, "hotrow diagnose", law.title)
     out.print(table)
 
 
@@ -45,6 +50,7 @@ def show(
 ) -> None:
     """Print when a rule speaks, why, and what to do."""
     known = {each.id: _own(each) for each in load()} | {each.id: _chains(each) for each in chain.load()}
+    known |= {each.id: _diagnoses(each) for each in diagnose.load()}
     if rule not in known and rule not in BY_NAME:
         raise StackError(f"there is no rule {rule}: `hotrow rules list` shows them")
     found = known[rule] if rule in known else _squawks(BY_NAME[rule])
@@ -63,6 +69,11 @@ def _own(rule: Rule) -> dict[str, Any]:
 
 def _chains(rule: chain.Rule) -> dict[str, Any]:
     facts = {"from": "hotrow chain", "needs_facts": True, "needs": list(rule.needs)}
+    return {key: getattr(rule, key) for key in _TOLD} | facts
+
+
+def _diagnoses(rule: diagnose.Rule) -> dict[str, Any]:
+    facts = {"from": "hotrow diagnose", "needs_facts": False, "needs": list(rule.needs)}
     return {key: getattr(rule, key) for key in _TOLD} | facts
 
 
