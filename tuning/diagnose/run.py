@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tuning.diagnose import laws
-from tuning.diagnose.figures import LoadFigures, Request
+from tuning.diagnose.figures import LoadFigures, Moment, Request
 from tuning.diagnose.population import user_seconds, user_seconds_seen
 
 T = TypeVar("T")
 
 # Below this many requests in the system for each slot, bursts explain a queue as well as a lack of slots does (ours).
 SATURATED = 2.0
+# Locust writes a row each second, and its clock of whole seconds and a short run leave some out (ours).
+COVERED = 0.9
 
 MISSING = {
     "slots": "the number of requests that the service takes at a time is not known: --slots, workers x threads",
@@ -28,7 +30,7 @@ MISSING = {
     "kinds": "there is one kind of request",
     "percentiles": "the file has no percentiles",
     "errors": "the messages of failed requests are not known: give the failures file too",
-    "history": "there is no history: give the stats_history file too",
+    "history": "there is no history of the whole run: give the stats_history file too",
 }
 
 
@@ -63,7 +65,7 @@ class Run:
         has = {
             "slots": stated.slots is not None,
             "users": self._users is not None,
-            "ramp": bool(load.history) or self.spawn_rate_per_s is not None,
+            "ramp": bool(self.history) or self.spawn_rate_per_s is not None,
             "stated_seconds": stated.seconds is not None and load.seconds is not None,
             "seconds": (load.seconds or stated.seconds) is not None,
             "weights": bool(stated.weights),
@@ -71,9 +73,15 @@ class Run:
             "kinds": len(load.requests) > 1,
             "percentiles": any(each.percentiles_s for each in (*load.requests, load.total)),
             "errors": load.failed is not None or load.total.failures == 0,
-            "history": len(load.history) > 1,
+            "history": len(self.history) > 1,
         }
         return not has[need]
+
+    @property
+    def history(self) -> tuple[Moment, ...]:
+        """The rows, if they go on to the end of the run: a history that was cut would tell of fewer users."""
+        rows, seconds = self.load.history, self.load.seconds or self.stated.seconds
+        return rows if rows and (seconds is None or rows[-1].at_s >= COVERED * seconds) else ()
 
     @property
     def slots(self) -> int:
@@ -119,16 +127,16 @@ class Run:
     @property
     def user_s(self) -> float:
         """The time that all users had between them; the most it can have been where the ramp is not known."""
-        if self.load.history:
-            return user_seconds_seen(self.load.history, self.seconds)
+        if self.history:
+            return user_seconds_seen(self.history, self.seconds)
         return user_seconds(self.users, self.spawn_rate_per_s, self.seconds)
 
     @property
     def ramp_s(self) -> float:
         """How long users were started; at least so long where a history ends before all are there."""
-        if self.load.history:
-            most = max(moment.users for moment in self.load.history)
-            return next(moment.at_s for moment in self.load.history if moment.users == most)
+        if self.history:
+            most = max(moment.users for moment in self.history)
+            return next(moment.at_s for moment in self.history if moment.users == most)
         if self.spawn_rate_per_s is None:
             raise ValueError(MISSING["ramp"])
         return self.users / self.spawn_rate_per_s
@@ -136,14 +144,14 @@ class Run:
     @property
     def users_at_end(self) -> float:
         """The users whose requests were under way when the test ended."""
-        if self.load.history:
-            return self.load.history[-1].users
+        if self.history:
+            return self.history[-1].users
         rate_per_s = self.spawn_rate_per_s
         return self.users if rate_per_s is None else min(self.users, rate_per_s * self.seconds)
 
     @property
     def _users(self) -> int | None:
-        seen = max((moment.users for moment in self.load.history), default=None)
+        seen = max((moment.users for moment in self.history), default=None)
         return self.stated.users or self.load.users or seen or None
 
 

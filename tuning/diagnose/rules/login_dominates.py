@@ -35,7 +35,8 @@ def check(run: Run) -> Iterator[Found]:
         return
     other_s = run.stated.other_s
     all_s = run.service_at_most_s * total.count
-    login_s = max(0.0, all_s - (total.count - login.count) * other_s) / login.count
+    left_s = max(0.0, all_s - (total.count - login.count) * other_s)
+    login_s = min(left_s / login.count, run.held_at_most_s(login))
     figures = {
         "logins": login.count,
         "requests": total.count,

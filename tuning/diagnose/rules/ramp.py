@@ -23,9 +23,9 @@ def check(run: Run) -> Iterator[Found]:
     figures = {"users": float(run.users), "ramp_s": run.ramp_s, "seconds": run.seconds}
     part = run.ramp_s / run.seconds
     steady_s = run.seconds - run.ramp_s
-    most = max((moment.users for moment in run.load.history), default=run.users)
+    most = max((moment.users for moment in run.history), default=run.users)
     if most < run.users or part >= 1:
-        there = most if run.load.history else round(run.users_at_end)
+        there = most if run.history else round(run.users_at_end)
         message = f"the ramp never ended: {there:,} of {run.users:,} users were started in {number(run.seconds)} s"
         yield Found(Outcome.FAIL, message, figures=figures)
     elif part >= LARGE:

@@ -23,7 +23,7 @@ FEWEST = 200
 
 
 def check(run: Run) -> Iterator[Found]:
-    steady = [moment for moment in run.load.history if moment.at_s >= run.ramp_s]
+    steady = [moment for moment in run.history if moment.at_s >= run.ramp_s]
     if len(steady) < 3:
         yield Found(Outcome.SKIP, "the history has no three rows after the last user was started")
         return
