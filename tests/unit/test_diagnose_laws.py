@@ -124,6 +124,6 @@ def test_history_of_a_ramp_has_the_user_seconds_of_its_spawn_rate(users: int, ra
     history = [Moment(float(at), min(users, int(rate * at)), 0) for at in range(seconds + 1)]
     seen = user_seconds_seen(history, float(seconds))
     computed = user_seconds(users, rate, float(seconds))
-    # A row stands for the second after it, and users are whole.
+    # Users are whole, and the row in which the last are there is up to a second late.
     assert computed - users - seconds - 1 <= seen <= computed + 1e-6
     assert computed <= user_seconds(users, None, float(seconds)) * (1 + 1e-9)

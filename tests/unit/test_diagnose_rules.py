@@ -96,6 +96,8 @@ SLOWING_DOWN = history((0, 20, 0), (300, 20, 90_000), (600, 20, 120_000))
 NEVER_ALL = history((0, 0, 0), (300, 10, 30_000), (600, 15, 100_000))
 WITHOUT_RAMP = loaded(stated(spawn_rate_per_s=None), history=())
 
+# Users took 400 s, and the statistics began then.
+RESET = stated(spawn_rate_per_s=0.05, seconds=1000.0, is_reset=True)
 IDLE = stated(users=100, spawn_rate_per_s=100.0)
 
 # The rule, figures that have its fault, their twin.
@@ -117,6 +119,9 @@ CASES: list[tuple[str, Run, Run]] = [
     ("users-and-little", stated(users=10, spawn_rate_per_s=None), WITHOUT_RAMP),
     ("users-and-little", IDLE, stated(IDLE, think_s=0.4)),
     ("users-and-little", loaded(history=tuple(Moment(float(at), 9, 0) for at in range(601))), STEADY),
+    ("users-and-little", stated(spawn_rate_per_s=0.05), stated(spawn_rate_per_s=0.05, is_reset=True)),
+    ("duration-stated", stated(spawn_rate_per_s=0.05, seconds=1000.0), RESET),
+    ("ramp", stated(spawn_rate_per_s=0.05, seconds=1000.0), RESET),
     ("mix-and-weights", stated(weights={"GET /list": 1.0, "/reserve": 1.0}), GOOD),
     ("mix-and-weights", stated(weights={"GET /list": 2.0, "/cart": 1.0}), stated(weights={"GET /list": 1.0})),
     ("ramp", stated(spawn_rate_per_s=0.1), stated(spawn_rate_per_s=0.2)),
@@ -130,6 +135,7 @@ CASES: list[tuple[str, Run, Run]] = [
     ("queue-before-slots", BUSY, stated(of(request("GET /", 120_000), request("POST /", 2)), slots=2)),
     ("login-dominates", MANY_LOGINS, BUSY),
     ("login-dominates", MANY_LOGINS, stated(MANY_LOGINS, other_s=0.021)),
+    ("login-dominates", MANY_LOGINS, stated(of(request("POST /login", 20_000), request("GET /", 100_020)), slots=4)),
     ("goal-reachable", stated(goal_s=0.05), GOOD),
     ("slots-over-response-time", BUSY, GOOD),
     ("percentile-buckets", SAME_STEP, ROUNDED),

@@ -41,6 +41,10 @@ def diagnose(
     spawn_rate: Annotated[float | None, typer.Option(help="Users started in one second.")] = None,
     seconds: Annotated[float | None, typer.Option(help="How long the test was meant to run.")] = None,
     think_s: Annotated[float, typer.Option(help="What a user waits between requests, on average.")] = 0.0,
+    reset_stats: Annotated[
+        bool,
+        typer.Option("--reset-stats", help="The statistics begin when all users were there."),
+    ] = False,
     weights: Annotated[str, typer.Option(help="Of the tasks: NAME=NUMBER,NAME=NUMBER.")] = "",
     login: Annotated[str | None, typer.Option(help="The request that is the login, if its name does not tell.")] = None,
     other_ms: Annotated[float, typer.Option(help="What a request that is no login is taken to cost.")] = 10.0,
@@ -69,6 +73,7 @@ def diagnose(
             login=login,
             other_s=other_ms / 1000,
             goal_s=goal_s,
+            is_reset=reset_stats,
             processes=processes,
         )
         found = readers.read(_documents(files), configuration)

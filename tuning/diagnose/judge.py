@@ -36,7 +36,7 @@ def _verdict(rule: Rule, run: Run) -> Verdict:
     found: tuple[Found, ...] = tuple(rule.check(run))
     outcome = max((each.outcome for each in found), key=lambda each: each.weight)
     if outcome is Outcome.SKIP:
-        return Verdict(rule.id, outcome, found[0].message, rule.remedy, found)
+        return Verdict(rule.id, outcome, found[0].message, findings=found)
     return Verdict(rule.id, outcome, remedy="" if outcome is Outcome.OK else rule.remedy, findings=found)
 
 
@@ -59,7 +59,8 @@ def _read(run: Run) -> list[str]:
     said.append(f"{load.total.count:,} requests{kinds}{length}, a mean of {time(load.total.mean_s)}")
     if not run.lacks("users"):
         started = f", started at {number(run.spawn_rate_per_s)}/s" if run.spawn_rate_per_s else ""
-        said.append(f"{run.users:,} users{started}, thinking for {time(stated.think_s)}")
+        think = f"thinking for {time(stated.think_s)}" if stated.think_s else "without think time"
+        said.append(f"{run.users:,} users{started}, {think}")
     if load.history:
         said.append(f"a history of {len(load.history)} rows")
     if stated.slots is not None:

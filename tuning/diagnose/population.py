@@ -1,6 +1,7 @@
 """The time that users had between them, from what was asked of the generator or from its history."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from tuning.diagnose.figures import Moment
 
@@ -14,6 +15,6 @@ def user_seconds(users: int, spawn_rate_per_s: float | None, seconds: float) -> 
 
 
 def user_seconds_seen(history: Sequence[Moment], seconds: float) -> float:
-    """The same from a history: each row's users until the next row, the last one's until the end."""
-    ends = [*(moment.at_s for moment in history[1:]), max(seconds, history[-1].at_s)]
-    return sum(moment.users * (end - moment.at_s) for moment, end in zip(history, ends, strict=True))
+    """The same from a history: straight lines between its rows, and the last one's users until the end."""
+    between = sum((before.users + after.users) / 2 * (after.at_s - before.at_s) for before, after in pairwise(history))
+    return between + history[-1].users * max(seconds - history[-1].at_s, 0.0)

@@ -48,6 +48,8 @@ class Stated:
     other_s: float = 0.010
     """How long a request that is no login is taken to hold its slot."""
     goal_s: float | None = None
+    is_reset: bool = False
+    """The statistics begin when all users were there (Locust's --reset-stats)."""
     processes: int = 1
     """Of the load generator."""
 
@@ -65,7 +67,7 @@ class Run:
         has = {
             "slots": stated.slots is not None,
             "users": self._users is not None,
-            "ramp": bool(self.history) or self.spawn_rate_per_s is not None,
+            "ramp": bool(self.history) or self.spawn_rate_per_s is not None or stated.is_reset,
             "stated_seconds": stated.seconds is not None and load.seconds is not None,
             "seconds": (load.seconds or stated.seconds) is not None,
             "weights": bool(stated.weights),
@@ -127,13 +129,16 @@ class Run:
     @property
     def user_s(self) -> float:
         """The time that all users had between them; the most it can have been where the ramp is not known."""
-        if self.history:
+        if self.history and not self.stated.is_reset:
             return user_seconds_seen(self.history, self.seconds)
-        return user_seconds(self.users, self.spawn_rate_per_s, self.seconds)
+        return user_seconds(self.users, None if self.stated.is_reset else self.spawn_rate_per_s, self.seconds)
 
     @property
     def ramp_s(self) -> float:
-        """How long users were started; at least so long where a history ends before all are there."""
+        """How long users were started within the figures; at least so long where a history ends before all are "
+        "there."""
+        if self.stated.is_reset:
+            return 0.0
         if self.history:
             most = max(moment.users for moment in self.history)
             return next(moment.at_s for moment in self.history if moment.users == most)
@@ -147,7 +152,7 @@ class Run:
         if self.history:
             return self.history[-1].users
         rate_per_s = self.spawn_rate_per_s
-        return self.users if rate_per_s is None else min(self.users, rate_per_s * self.seconds)
+        return self.users if rate_per_s is None or self.stated.is_reset else min(self.users, rate_per_s * self.seconds)
 
     @property
     def _users(self) -> int | None:

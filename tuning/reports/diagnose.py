@@ -29,8 +29,6 @@ def lines(diagnosis: Diagnosis, *, is_verbose: bool) -> Iterator[str]:
     for verdict in diagnosis.verdicts:
         if verdict.outcome is Outcome.SKIP:
             yield f"SKIP {verdict.rule}: {verdict.reason}"
-            if verdict.remedy:
-                yield f"     remedy: {verdict.remedy}"
     yield summary(diagnosis, is_verbose=is_verbose)
 
 
@@ -47,9 +45,7 @@ def markdown(diagnosis: Diagnosis) -> str:
             said.append(f"  Remedy: {verdict.remedy}")
     said += ["", "## Not concluded", ""]
     said += [
-        f"- `{verdict.rule}`: {verdict.reason}.{f' {verdict.remedy}' if verdict.remedy else ''}"
-        for verdict in diagnosis.verdicts
-        if verdict.outcome is Outcome.SKIP
+        f"- `{verdict.rule}`: {verdict.reason}." for verdict in diagnosis.verdicts if verdict.outcome is Outcome.SKIP
     ]
     return "\n".join(said) + "\n"
 

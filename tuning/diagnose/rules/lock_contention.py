@@ -19,7 +19,7 @@ from tuning.diagnose.run import Run
 
 NEEDS = ()
 
-DECIDED_BY = "sessions of pg_stat_activity that wait for a lock, with pg_blocking_pids, while the load runs, decide it"
+DECIDED_BY = "pg_blocking_pids while the load runs decides it: `hotrow rules show lock-contention` has the query"
 
 
 def check(run: Run) -> Iterator[Found]:

@@ -24,19 +24,19 @@ _JUDGED = (95.0, 98.0, 99.0, 99.9)
 
 def check(run: Run) -> Iterator[Found]:
     is_bad = False
-    for each in (*run.load.requests, run.load.total):
-        told = [percent for percent in _JUDGED if percent in each.percentiles_s]
-        weak = [percent for percent in told if each.count < needed(percent)]
-        if weak:
+    for percent in _JUDGED:
+        told = [each for each in (*run.load.requests, run.load.total) if percent in each.percentiles_s]
+        if few := [each for each in told if each.count < needed(percent)]:
             is_bad = True
-            percent = weak[0]
-            chance = (percent / 100) ** each.count
-            names = ", ".join(f"P{number(value)}" for value in weak)
+            chance = (percent / 100) ** min(each.count for each in few)
+            names = ", ".join(f"{each.name} {each.count:,}" for each in few)
             message = (
-                f"{each.name}: {names} of {each.count:,} requests: with a probability of {share(chance)} the true "
-                f"P{number(percent)} lies above all of them; {needed(percent):,} requests are needed"
+                f"P{number(percent)} needs {number(needed(percent))} requests, and these have fewer: {names}; the "
+                "true one lies "
+                f"above all that were measured with a probability of up to {share(chance)}"
             )
-            figures = {"requests": each.count, "percent": percent, "probability": chance, "needed": needed(percent)}
+            figures = {f"{each.name}, requests": float(each.count) for each in few}
+            figures |= {"percent": percent, "probability": chance, "needed": needed(percent)}
             yield Found(Outcome.WARN, message, figures=figures)
     if not is_bad:
         yield Found(Outcome.OK, "every percentile rests on enough requests")

@@ -3,7 +3,8 @@
 When: starting all users takes a quarter of the run or more (WARN), or longer than the run (FAIL).
 Why: while users are added, the queue grows, so means and percentiles are of a load that rises and not of the one
 named.
-Remedy: run for ten ramps, start users faster, or reset the statistics when all are there (Locust's --reset-stats).
+Remedy: run for ten ramps, start users faster, or reset the statistics when all are there (Locust's --reset-stats, and
+here --reset-stats too).
 """
 
 from collections.abc import Iterator

@@ -56,9 +56,9 @@ def check(run: Run) -> Iterator[Found]:
     figures["rest_s"] = rest_s
     if each_s <= (total.max_s or total.mean_s) + run.stated.think_s + allowed_s / users:
         message = (
-            f"the users' time adds up: of {number(user_s)} s they spent {number(total.time_s + thinking_s)} s in "
-            "requests "
-            f"that were answered and thinking, and {time(each_s)} each in what was under way at the end"
+            f"the users' time adds up: {number(user_s)} s between them, {number(total.time_s + thinking_s)} s in "
+            "requests that "
+            f"were answered and thinking; about {time(each_s)} each are left for what was under way at the end"
         )
         yield Found(Outcome.OK, message, laws.LITTLE, figures, ALLOWED)
         return
