@@ -215,6 +215,11 @@ def test_result_of_the_kit_is_read_with_its_users() -> None:
     assert (found.users, found.spawn_rate_per_s, found.seconds, found.total.count) == (200, 20, 40, 1_200)
     assert found.total.rate_per_s == 30.0
     assert found.is_drained
+    # Of answers that came after the end, the slowest tells how long they were waited for.
+    assert found.total.max_s == 3.6
+    run = Run(found, Stated(slots=9))
+    assert run.in_system == pytest.approx(1_200 * 0.5667 / (40 + 3.6))
+    assert run.service_at_most_s == pytest.approx(9 * (40 + 3.6) / 1_200)
     with pytest.raises(Unreadable, match="holds more than one run: --configuration kit or report"):
         read(json.dumps(own()))
     with pytest.raises(Unreadable, match="has no configuration mine"):

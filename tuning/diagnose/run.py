@@ -104,22 +104,33 @@ class Run:
 
     @property
     def throughput_per_s(self) -> float:
+        """As the file states it; the kit's own result leaves out what failed or came after the end."""
         return self.load.total.rate_per_s or self.load.total.count / self.seconds
 
-    def rate_per_s(self, request: Request) -> float:
+    @property
+    def drain_s(self) -> float:
+        """How long answers were waited for after the time was up, at most: as long as the slowest took."""
+        total = self.load.total
+        return (total.max_s or total.mean_s) if self.load.is_drained else 0.0
+
+    def answered_per_s(self, request: Request) -> float:
+        """Answers a second over the time in which all of them came; for a drained run at least so many."""
+        if self.load.is_drained:
+            return request.count / (self.seconds + self.drain_s)
         return laws.flow_per_s(request.count / self.load.total.count, self.throughput_per_s)
 
     @property
     def in_system(self) -> float:
-        return laws.in_system(self.throughput_per_s, self.load.total.mean_s)
+        """Requests in the system on average; for a drained run at least so many."""
+        return laws.in_system(self.answered_per_s(self.load.total), self.load.total.mean_s)
 
     @property
     def service_at_most_s(self) -> float:
-        return min(laws.service_at_most_s(self.throughput_per_s, self.slots), self.load.total.mean_s)
+        return self.held_at_most_s(self.load.total)
 
     def held_at_most_s(self, request: Request) -> float:
         """The mean time for which one kind of request can have held its slot."""
-        return min(laws.service_at_most_s(self.rate_per_s(request), self.slots), request.mean_s)
+        return min(laws.service_at_most_s(self.answered_per_s(request), self.slots), request.mean_s)
 
     @property
     def is_saturated(self) -> bool:

@@ -1,9 +1,10 @@
 """The kit's own result: ``demo.json`` of ``hotrow demo``, with one part for each configuration."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from tuning.diagnose.figures import LoadFigures, Request
+from tuning.diagnose.figures import ALL, LoadFigures, Request
 from tuning.diagnose.readers.documents import Document, Unreadable
 from tuning.diagnose.readers.json_values import number, text, whole
 
@@ -29,7 +30,8 @@ def read(document: Document, found: Mapping[str, Any], configuration: str | None
     if not isinstance(scenario, dict) or not isinstance(part["by_request"], list):
         raise Unreadable(f"{place} is no result of the kit's")
     requests = tuple(_request(entry, "count", f"{place}, by_request") for entry in part["by_request"])
-    total = _request({"name": "", **part}, "requests", place)
+    slowest = max((each.max_s for each in requests if each.max_s is not None), default=None)
+    total = replace(_request({"name": "", **part}, "requests", place), max_s=slowest)
     if not total.count or not total.mean_s:
         raise Unreadable(f"{place} holds no request")
     return LoadFigures(
@@ -50,7 +52,7 @@ def _request(entry: Any, count: str, place: str) -> Request:
         raise Unreadable(f"{place}: {entry!r:.40} is no request")
     most = entry.get("max_ms")
     return Request(
-        name=text(entry, "name", place) or "all requests",
+        name=text(entry, "name", place) or ALL,
         count=whole(entry, count, place),
         failures=whole(entry, "failures", place),
         mean_s=number(entry, "mean_ms", place) / 1000,

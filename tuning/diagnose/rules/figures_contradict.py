@@ -57,8 +57,8 @@ def _sums(run: Run) -> Iterator[str]:
         expected = each.count / run.load.seconds
         if abs(each.rate_per_s - expected) > TOLERANCE * expected + RATE_STEP_PER_S / 2:
             yield (
-                f"{each.name}: {each.count:,} requests in {time(run.load.seconds)} are {rate(expected)}, "
-                f"and {rate(each.rate_per_s)} are stated"
+                f"{each.name}: {each.count:,} requests in {time(run.load.seconds)} are {rate(expected)}, and "
+                f"{rate(each.rate_per_s)} are stated"
             )
 
 

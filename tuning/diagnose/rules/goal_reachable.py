@@ -25,9 +25,8 @@ def check(run: Run) -> Iterator[Found]:
     figures |= {"needed_per_s": needed, "throughput_per_s": run.throughput_per_s, "service_at_most_s": service_s}
     message = (
         f"a mean of {time(goal_s)} with {run.users:,} users is {rate(needed)}, "
-        f"{number(needed / run.throughput_per_s)} times what was measured: with {run.slots} slots, a request may "
-        "hold one "
-        f"for {time(service_s)}"
+        f"{number(needed / run.throughput_per_s)} times what was measured: with {run.slots} slots, a request may hold "
+        f"one for {time(service_s)}"
     )
     outcome = Outcome.WARN if run.load.total.mean_s > goal_s else Outcome.OK
     yield Found(outcome, message, f"{laws.RESPONSE_TIME}; {laws.UTILISATION}", figures)

@@ -23,7 +23,6 @@ def check(run: Run) -> Iterator[Found]:
         held = f" for {time(run.service_at_most_s)} at most"
     message = (
         f"whether a slot is held{held} by CPU, a lock, a pool, PgBouncer, the database or a cache; the workers' CPU "
-        "while "
-        "the load runs, `hotrow bench logins`, `hotrow chain` for pools, and waits by `hotrow psql` decide it"
+        "while the load runs, `hotrow bench logins`, `hotrow chain` for pools, and waits by `hotrow psql` decide it"
     )
     yield Found(Outcome.SKIP, message)

@@ -32,9 +32,10 @@ def check(run: Run) -> Iterator[Found]:
         return
     if not run.is_saturated:
         message = (
-            f"{share(login.count / total.count)} of the requests are logins; the slots are free at times, so what one "
+            f"{share(login.count / total.count)} of the requests are logins; it is not shown that the slots were "
+            "never free, so what one costs cannot be told from these figures"
         )
-        yield Found(Outcome.SKIP, message + "costs cannot be told from these figures")
+        yield Found(Outcome.SKIP, message)
         return
     other_s = run.stated.other_s
     all_s = run.service_at_most_s * total.count
@@ -50,8 +51,8 @@ def check(run: Run) -> Iterator[Found]:
     }
     message = (
         f"{login.count:,} of {total.count:,} requests are logins; if every other request holds its slot for "
-        f"{time(other_s)}, "
-        f"a login holds one for {time(login_s)}, and logins take {share(figures['login_share'])} of the slots' time"
+        f"{time(other_s)}, a login holds one for {time(login_s)}, and logins take {share(figures['login_share'])} of "
+        "the slots' time"
     )
     is_large = figures["login_share"] >= LARGE and login.count >= MANY * total.count
     outcome = Outcome.WARN if is_large else Outcome.OK

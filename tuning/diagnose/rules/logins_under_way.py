@@ -36,8 +36,8 @@ def check(run: Run) -> Iterator[Found]:
     elif last_s > LATE * run.seconds:
         message = (
             f"logins may have been under way until second {number(min(last_s, run.seconds))} of "
-            f"{number(run.seconds)}: the "
-            f"last users start at {time(run.ramp_s)}, and the slowest login took {time(slowest_s)}"
+            f"{number(run.seconds)}: the last users start at {time(run.ramp_s)}, and the slowest login took "
+            f"{time(slowest_s)}"
         )
         yield Found(Outcome.WARN, message, figures=figures, tolerance="the slowest login was one of the last users'")
     else:

@@ -32,8 +32,7 @@ def check(run: Run) -> Iterator[Found]:
             names = ", ".join(f"{each.name} {each.count:,}" for each in few)
             message = (
                 f"P{number(percent)} needs {number(needed(percent))} requests, and these have fewer: {names}; the "
-                "true one lies "
-                f"above all that were measured with a probability of up to {share(chance)}"
+                f"true one lies above all that were measured with a probability of up to {share(chance)}"
             )
             figures = {f"{each.name}, requests": float(each.count) for each in few}
             figures |= {"percent": percent, "probability": chance, "needed": needed(percent)}

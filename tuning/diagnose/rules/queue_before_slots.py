@@ -32,7 +32,7 @@ def check(run: Run) -> Iterator[Found]:
     fastest, slowest = min(each.mean_s for each in parts), max(each.mean_s for each in parts)
     figures["slowest_over_fastest"] = slowest / fastest
     if not run.is_saturated:
-        yield Found(Outcome.OK, "no queue in front of the slots is needed to explain the response times", "", figures)
+        yield Found(Outcome.OK, "fewer than two requests for each slot were in the system", "", figures)
         return
     said = ", ".join(f"{each.name} {time(each.mean_s - held_s[each.name])} of {time(each.mean_s)}" for each in waiting)
     others = ", ".join(each.name for each in parts if each not in waiting)
@@ -44,10 +44,8 @@ def check(run: Run) -> Iterator[Found]:
         yield Found(Outcome.SKIP, known, laws.UTILISATION, figures)
         return
     message = (
-        f"requests of every kind are slow, their means differ by a factor of {number(slowest / fastest)} only, and "
-        "they "
+        f"requests of every kind are slow, their means differ by a factor of {number(slowest / fastest)}, and they "
         f"wait before they get a slot, at least: {said}{untold}. The queue is in front of the application, not on a "
-        "row; "
-        "what keeps the slots taken is another question"
+        "row; what keeps the slots taken is another question"
     )
     yield Found(Outcome.WARN, message, laws.UTILISATION, figures, "none: no request can take more than all slots")

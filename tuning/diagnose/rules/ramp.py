@@ -32,8 +32,7 @@ def check(run: Run) -> Iterator[Found]:
     elif part >= LARGE:
         message = (
             f"starting {run.users:,} users took {time(run.ramp_s)}, {share(part)} of the run: all of them were there "
-            "for "
-            f"{time(steady_s)}, {number(steady_s / run.load.total.mean_s)} mean response times"
+            f"for {time(steady_s)}, {number(steady_s / run.load.total.mean_s)} mean response times"
         )
         yield Found(Outcome.WARN, message, figures=figures)
     else:

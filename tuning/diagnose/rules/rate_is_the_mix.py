@@ -30,7 +30,6 @@ def check(run: Run) -> Iterator[Found]:
     }
     message = (
         f"{rate(figures['flow_per_s'])} of {rarest.name} are its share, {rarest.count:,} of {total.count:,} requests "
-        "or "
-        f"{share(visits)}, of {rate(run.throughput_per_s)}: the mix, and not a capacity"
+        f"or {share(visits)}, of {rate(run.throughput_per_s)}: the mix, and not a capacity"
     )
     yield Found(Outcome.OK, message, laws.FORCED_FLOW, figures)

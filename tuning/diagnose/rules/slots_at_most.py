@@ -20,17 +20,15 @@ ALLOWED = "the same mix, and slots that were never free"
 
 
 def check(run: Run) -> Iterator[Found]:
-    slots, think_s, service_s = run.slots, run.stated.think_s, run.service_at_most_s
-    figures = {"slots": slots, "throughput_per_s": run.throughput_per_s, "service_at_most_s": service_s}
+    slots, think_s = run.slots, run.stated.think_s
+    figures = {"slots": float(slots), "throughput_per_s": run.throughput_per_s}
     if not run.is_saturated:
-        least = slots / run.load.total.mean_s
-        figures["at_least_per_s"] = least
-        message = (
-            f"{slots} slots give at least {rate(least)} at this mix: the slots were free at times, so the most is open"
-        )
-        yield Found(Outcome.OK, message, laws.BOUNDS, figures)
+        figures["at_least_per_s"] = slots / run.load.total.mean_s
+        message = f"{slots} slots give {rate(figures['at_least_per_s'])} at least at this mix; how much more is open"
+        yield Found(Outcome.OK, message, laws.BOUNDS, figures, "a service time as long as the response time")
         return
-    figures["at_most_per_s"] = slots / service_s
+    service_s = laws.service_at_most_s(run.throughput_per_s, slots)
+    figures |= {"service_s": service_s, "at_most_per_s": slots / service_s}
     message = f"{slots} slots give {rate(figures['at_most_per_s'])} at most at this mix"
     if not run.lacks("users"):
         figures["users"] = run.users

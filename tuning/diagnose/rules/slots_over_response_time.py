@@ -29,13 +29,14 @@ def check(run: Run) -> Iterator[Found]:
         "service_at_most_s": run.service_at_most_s,
     }
     if not run.is_saturated:
-        yield Found(Outcome.OK, "response times are not mostly queueing", laws.UTILISATION, figures)
+        yield Found(
+            Outcome.OK, "the figures do not show that response times are mostly queueing", laws.UTILISATION, figures
+        )
         return
     message = (
         f"{slots} slots over the {time(slowest.mean_s)} of {slowest.name} are {rate(quotient)}, and no capacity: the "
         f"response time has the queue in it, and the same slots served {number(run.throughput_per_s / quotient)} "
-        "times as "
-        f"much, {rate(run.throughput_per_s)}. Times {slots} again, {rate(quotient * slots)}, the slots are counted "
-        "twice"
+        f"times as much, {rate(run.throughput_per_s)}. Times {slots} again, {rate(quotient * slots)}, the slots are "
+        "counted twice"
     )
     yield Found(Outcome.WARN, message, laws.UTILISATION, figures)

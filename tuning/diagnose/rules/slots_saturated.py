@@ -40,8 +40,8 @@ def check(run: Run) -> Iterator[Found]:
         return
     figures["wait_share"] = 1 - slots / run.in_system
     message = (
-        f"{share(figures['wait_share'])} of the mean response time of {time(response_s)} is waiting for one of {slots} "
-        f"slots: {number(run.in_system)} requests were in the system, and a request holds its slot for "
+        f"{share(figures['wait_share'])} of the mean response time of {time(response_s)} is waiting for one of "
+        f"{slots} slots: {number(run.in_system)} requests were in the system, and a request holds its slot for "
         f"{time(run.service_at_most_s)} on average at most"
     )
     yield Found(Outcome.FAIL if run.is_saturated else Outcome.WARN, message, law, figures, ALLOWED)

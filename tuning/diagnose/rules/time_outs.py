@@ -27,8 +27,7 @@ def check(run: Run) -> Iterator[Found]:
         yield Found(Outcome.OK, "no message tells of a time-out", figures=figures)
         return
     message = (
-        f"{out:,} of {total:,} requests timed out, {share(out / total)}: what they would have taken is not known, "
-        "and no "
-        f"percentile above P{100 * (1 - out / total):.4g} is"
+        f"{out:,} of {total:,} requests timed out, {share(out / total)}: what they would have taken is not known, and "
+        f"no percentile above P{100 * (1 - out / total):.4g} is"
     )
     yield Found(Outcome.FAIL, message, figures=figures)

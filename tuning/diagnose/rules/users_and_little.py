@@ -26,10 +26,10 @@ ALLOWED = "5 %, and 1 s of each user for the steps in which they are started"
 
 def check(run: Run) -> Iterator[Found]:
     total, users = run.load.total, run.users
-    user_s, thinking_s = run.user_s, total.count * run.stated.think_s
-    # Of requests that were waited for, up to one response time lies after the end.
-    late_s = users * (total.max_s or total.mean_s) if run.load.is_drained else 0.0
-    allowed_s = TOLERANCE * user_s + TOLERANCE_S * users + late_s
+    # Whoever's answer was waited for was still there.
+    user_s = run.user_s + users * run.drain_s
+    thinking_s = total.count * run.stated.think_s
+    allowed_s = TOLERANCE * user_s + TOLERANCE_S * users
     rest_s = user_s - total.time_s - thinking_s
     figures = {
         "throughput_per_s": run.throughput_per_s,
@@ -56,9 +56,8 @@ def check(run: Run) -> Iterator[Found]:
     figures["rest_s"] = rest_s
     if each_s <= (total.max_s or total.mean_s) + run.stated.think_s + allowed_s / users:
         message = (
-            f"the users' time adds up: {number(user_s)} s between them, {number(total.time_s + thinking_s)} s in "
-            "requests that "
-            f"were answered and thinking; about {time(each_s)} each are left for what was under way at the end"
+            f"the users' time adds up: about {number(user_s)} s between them, {number(total.time_s + thinking_s)} s "
+            f"in answered requests and thinking; {time(each_s)} each are left for what was under way at the end"
         )
         yield Found(Outcome.OK, message, laws.LITTLE, figures, ALLOWED)
         return
