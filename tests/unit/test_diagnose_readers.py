@@ -190,6 +190,13 @@ def test_json_is_summed_and_its_start_is_before_the_first_answer() -> None:
     assert found.is_rounded
 
 
+def test_percentile_is_the_bucket_under_which_so_many_lie() -> None:
+    counted = {"num_requests": 1_000, "response_times": {"12": 989, "1000": 11}}
+    assert read(json.dumps([ENTRY | counted])).total.percentiles_s[99.0] == 1.0
+    counted = {"num_requests": 1_000, "response_times": {"12": 990, "1000": 10}}
+    assert read(json.dumps([ENTRY | counted])).total.percentiles_s[99.0] == 0.012
+
+
 def test_json_whose_clock_was_set_back_has_no_length() -> None:
     found = read(json.dumps([ENTRY | {"last_request_timestamp": 900.0}]))
     assert found.seconds is None

@@ -27,9 +27,11 @@ def check(run: Run) -> Iterator[Found]:
     in_requests = total.mean_s / (total.mean_s + run.stated.think_s)
     left = run.users_at_end * in_requests
     part = left / (total.count + left)
-    figures = {"users": run.users_at_end, "under_way": left, "requests": total.count, "share": part}
+    lengths = run.seconds / total.mean_s
+    figures = {"users": run.users_at_end, "under_way": left, "requests": total.count, "share": part, "lengths": lengths}
     message = (
-        f"about {number(left)} requests were under way at the end, {share(part)} of those sent, and are in no figure"
+        f"about {number(left)} requests were under way at the end, {share(part)} of those sent, and are in no figure; "
+        f"the run was {number(lengths)} mean response times long"
     )
     allowed = "users as stated, and none that --stop-timeout waited for"
     yield Found(Outcome.WARN if part >= MANY else Outcome.OK, message, figures=figures, tolerance=allowed)
