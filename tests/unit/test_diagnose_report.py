@@ -116,6 +116,12 @@ def test_no_lock_is_blamed(report: dict[str, Any]) -> None:
     assert "pg_blocking_pids" in report["rules"]["lock-contention"]["reason"]
 
 
+def test_spawn_rate_is_not_needed_for_the_answer(report: dict[str, Any]) -> None:
+    found = diagnose("--slots", "9", "--users", "1000", "--seconds", "60")
+    assert found["answer"] == report["answer"]
+    assert "--spawn-rate" in found["rules"]["ramp"]["reason"]
+
+
 def test_without_the_slots_nothing_is_said_of_them(tmp_path: Path) -> None:
     found = diagnose("--users", "1000", "--spawn-rate", "50", "--seconds", "60")
     assert found["rules"]["slots-saturated"]["outcome"] == "SKIP"

@@ -119,6 +119,7 @@ CASES: list[tuple[str, Run, Run]] = [
     ("users-and-little", stated(users=10, spawn_rate_per_s=None), WITHOUT_RAMP),
     ("users-and-little", IDLE, stated(IDLE, think_s=0.4)),
     ("users-and-little", loaded(history=tuple(Moment(float(at), 9, 0) for at in range(601))), STEADY),
+    ("users-and-little", IDLE, loaded(history=(*HISTORY[:-9], Moment(600.0, 0, 120_000)))),
     ("users-and-little", stated(spawn_rate_per_s=0.05), stated(spawn_rate_per_s=0.05, is_reset=True)),
     ("duration-stated", stated(spawn_rate_per_s=0.05, seconds=1000.0), RESET),
     ("ramp", stated(spawn_rate_per_s=0.05, seconds=1000.0), RESET),

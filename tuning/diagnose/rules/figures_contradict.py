@@ -26,15 +26,11 @@ ALLOWED = "5 %, and the rounding of rates to a tenth and of percentiles to two d
 
 
 def check(run: Run) -> Iterator[Found]:
-    found = [*_sums(run), *(said for each in (*run.load.requests, run.load.total) for said in _within(each))]
-    if run.load.history and run.load.history[-1].requests > run.load.total.count:
-        found.append(
-            f"the history counts {run.load.history[-1].requests:,} requests and the statistics {run.load.total.count:,}"
-        )
-    if run.load.failed and (told := sum(each.occurrences for each in run.load.failed)) > run.load.total.failures * (
-        1 + TOLERANCE
-    ):
-        found.append(f"the messages count {told:,} failures and the statistics {run.load.total.failures:,}")
+    found = [
+        *_sums(run),
+        *_files(run),
+        *(said for each in (*run.load.requests, run.load.total) for said in _within(each)),
+    ]
     yield from (Found(Outcome.FAIL, said, tolerance=ALLOWED) for said in dict.fromkeys(found))
     if not found:
         yield Found(Outcome.OK, "the figures agree with each other", tolerance=ALLOWED)
@@ -43,7 +39,7 @@ def check(run: Run) -> Iterator[Found]:
 def _sums(run: Run) -> Iterator[str]:
     total, parts = run.load.total, run.load.requests
     counted = sum(each.count for each in parts)
-    # The kit counts each request; Locust's rows are read while it still counts.
+    # Locust writes row after row while it still counts.
     if abs(counted - total.count) > TOLERANCE * total.count:
         yield f"the rows count {counted:,} requests and the total {total.count:,}"
     mean_s = sum(each.time_s for each in parts) / counted
@@ -60,6 +56,17 @@ def _sums(run: Run) -> Iterator[str]:
                 f"{each.name}: {each.count:,} requests in {time(run.load.seconds)} are {rate(expected)}, and "
                 f"{rate(each.rate_per_s)} are stated"
             )
+
+
+def _files(run: Run) -> Iterator[str]:
+    total = run.load.total
+    # Files of a run that was killed end at different moments.
+    seen = run.load.history[-1].requests if run.load.history else 0
+    if seen > total.count * (1 + TOLERANCE):
+        yield f"the history counts {seen:,} requests and the statistics {total.count:,}"
+    told = sum(each.occurrences for each in run.load.failed or ())
+    if told > total.failures * (1 + TOLERANCE):
+        yield f"the messages count {told:,} failures and the statistics {total.failures:,}"
 
 
 def _within(each: Request) -> Iterator[str]:

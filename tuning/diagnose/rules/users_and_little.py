@@ -52,12 +52,13 @@ def check(run: Run) -> Iterator[Found]:
         message = f"{number(run.in_system)} requests were in the system on average, of {users:,} users at most"
         yield Found(Outcome.OK, message, laws.LITTLE, figures, ALLOWED)
         return
-    each_s = max(rest_s, 0.0) / max(run.users_at_end, 1.0)
     figures["rest_s"] = rest_s
-    if each_s <= (total.max_s or total.mean_s) + run.stated.think_s + allowed_s / users:
+    under_way_s = run.users_at_end * ((total.max_s or total.mean_s) + run.stated.think_s)
+    if rest_s <= under_way_s + allowed_s:
         message = (
             f"the users' time adds up: about {number(user_s)} s between them, {number(total.time_s + thinking_s)} s "
-            f"in answered requests and thinking; {time(each_s)} each are left for what was under way at the end"
+            f"in answered requests and thinking; {time(max(rest_s, 0.0) / users)} each are left for what was under "
+            "way at the end"
         )
         yield Found(Outcome.OK, message, laws.LITTLE, figures, ALLOWED)
         return
