@@ -56,6 +56,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 2 * USERS
 
+    def handle_error(self, *_: object) -> None:
+        """Locust hangs up in the middle of answers when its time is up."""
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -81,9 +84,21 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def raw_s(directory: Path) -> list[float]:
+def raw(directory: Path) -> list[tuple[float, float]]:
+    """When each request was sent and how long it took, in s."""
     (path,) = directory.glob("requests-*.csv")
-    return sorted(int(line.split(",")[2]) / 1e6 for line in path.read_text().splitlines())
+    cells = [line.split(",") for line in path.read_text().splitlines()]
+    return [(float(sent), int(took_us) / 1e6) for _, sent, took_us, _ in cells]
+
+
+def raw_s(directory: Path) -> list[float]:
+    return sorted(took_s for _, took_s in raw(directory))
+
+
+def around(ordered: list[float], percent: float) -> list[float]:
+    """The times at a percentile's rank, which is counted in more than one way, and beside it."""
+    rank = -(-len(ordered) * percent // 100) - 1
+    return ordered[max(int(rank) - 1, 0) : int(rank) + 2]
 
 
 def read(*paths: Path) -> LoadFigures:
@@ -96,35 +111,36 @@ def diagnose(directory: Path, *options: str) -> Done:
 
 
 def test_percentiles_of_the_recorder_agree_with_raw_times_to_one_percent(run: Path) -> None:
-    raw, total = raw_s(run), results.read(run, SCENARIO).total
-    assert len(raw) == total.count > 100
+    ordered, total = raw_s(run), results.read(run, SCENARIO).total
+    assert len(ordered) == total.count > USERS
     for percent, value in ((50, total.p50_ms), (95, total.p95_ms), (99, total.p99_ms)):
-        assert value / 1000 == pytest.approx(raw[-(-len(raw) * percent // 100) - 1], rel=0.01)
-    assert total.mean_ms / 1000 == pytest.approx(sum(raw) / len(raw), rel=0.01)
+        assert any(value / 1000 == pytest.approx(time_s, rel=0.01) for time_s in around(ordered, percent))
+    assert total.mean_ms / 1000 == pytest.approx(sum(ordered) / len(ordered), rel=0.01)
 
 
 def test_statistics_as_json_agree_with_raw_times(run: Path) -> None:
-    raw, found = raw_s(run), read(run / "run.json")
-    assert found.total.count == len(raw)
-    assert found.total.mean_s == pytest.approx(sum(raw) / len(raw), rel=0.01)
+    ordered, found = raw_s(run), read(run / "run.json")
+    assert found.total.count == len(ordered)
+    assert found.total.mean_s == pytest.approx(sum(ordered) / len(ordered), rel=0.01)
     assert found.is_rounded
     assert found.missing == ()
-    assert found.seconds == pytest.approx(SECONDS, abs=1.5)
+    span_s = max(sent + took_s for sent, took_s in raw(run)) - min(sent for sent, _ in raw(run))
+    assert found.seconds == pytest.approx(span_s, rel=0.2)
     for percent, value in found.total.percentiles_s.items():
-        rank = min(max(-(-len(raw) * percent // 100) - 1, 0), len(raw) - 1)
-        near = raw[max(int(rank) - 1, 0) : int(rank) + 2]
+        near = around(ordered, percent)
         assert near[0] - width_s(near[0]) <= value <= near[-1] + width_s(near[-1])
-    assert not all(is_bucket(each) for each in raw)
+    assert not all(is_bucket(each) for each in ordered)
 
 
-def test_statistics_as_csv_agree_with_those_as_json(run: Path) -> None:
+def test_statistics_as_csv_agree_with_raw_times(run: Path) -> None:
     found, other = read(run / "run_stats.csv"), read(run / "run.json")
     assert found.missing == ()
     assert found.is_rounded
     assert {each.name for each in found.requests} == {each.name for each in other.requests}
-    # Locust writes the table once a second, so the last second may be missing from it.
-    assert other.total.count * 0.5 < found.total.count <= other.total.count
-    assert found.total.mean_s == pytest.approx(other.total.mean_s, rel=0.25)
+    # Locust writes the table once a second, so the last answers may be missing from it.
+    assert USERS < found.total.count <= other.total.count
+    answered = [took_s for _, took_s in raw(run)][: found.total.count]
+    assert found.total.mean_s == pytest.approx(sum(answered) / len(answered), rel=0.01)
     assert found.total.max_s is not None
     assert found.total.percentiles_s[100.0] <= found.total.max_s + width_s(found.total.max_s)
 

@@ -69,6 +69,7 @@ BAD = [
     (changed("13900", "NaN"), "'NaN' is no number"),
     (changed("13900", "inf"), "'inf' is no number"),
     (changed("13900", "1e999"), "inf is no figure"),
+    (changed("13900", "5e-324"), "5e-324 is too small"),
     (changed("13900", "9e20"), "9e+20 is no figure of a load test"),
     (changed("303,0", "303.5,0"), "row 4, Request Count: 303.5 is no count"),
     (changed("13900", ""), "'' is no number"),
@@ -284,11 +285,18 @@ def entries(draw: st.DrawFn) -> str:
     return json.dumps(document)
 
 
-@given(text=st.one_of(tables(), entries(), st.text(max_size=40)), with_all=st.booleans())
+HISTORIES = st.lists(
+    st.tuples(st.sampled_from([0, 1, 30, 59, 60, 61]), st.sampled_from([-1, 0, 1, 1000]), st.integers(0, 3_000)),
+    max_size=6,
+).map(lambda rows: HISTORY_HEADER + "".join(f"{at},{users},,Aggregated,0,{sent}\n" for at, users, sent in sorted(rows)))
+
+
+@given(text=st.one_of(tables(), entries(), st.text(max_size=40)), history=HISTORIES, with_all=st.booleans())
 @settings(max_examples=300, deadline=None)
-def test_any_text_is_judged_or_refused(text: str, with_all: bool) -> None:
+def test_any_text_is_judged_or_refused(text: str, history: str, with_all: bool) -> None:
+    others = (("h.csv", history),) if with_all else ()
     try:
-        found = read(text, configuration="kit" if text.startswith("{") else None)
+        found = read(text, *others, configuration="kit" if text.startswith("{") else None)
     except Unreadable:
         return
     diagnosis = judge(Run(found, STATED if with_all else Stated()))

@@ -10,8 +10,9 @@ from pathlib import Path
 
 # Larger than any result of Locust; it keeps a device or a log from being read whole.
 MAX_BYTES = 64 * 2**20
-# No load test comes near: above it stands a slip of the keyboard, or a spreadsheet's idea of a date.
+# No load test comes near: beyond them stands a slip of the keyboard, or a spreadsheet's idea of a date.
 MAX_NUMBER = 1e12
+LEAST_NUMBER = 1e-6
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d{1,3})?", re.IGNORECASE)
 _LOCALE = re.compile(r"-?\d[\d.,'\s]*\d")
 _ABSENT = ("", "N/A")
@@ -126,10 +127,12 @@ def plausible(value: float, place: str) -> float:
     """The value, if it can be a count or a time.
 
     Raises:
-        Unreadable: It is negative, not finite, or beyond ``MAX_NUMBER``.
+        Unreadable: It is negative, not finite, or not between ``LEAST_NUMBER`` and ``MAX_NUMBER``.
     """
     if not math.isfinite(value) or value > MAX_NUMBER:
         raise Unreadable(f"{place}: {value:g} is no figure of a load test")
+    if 0 < value < LEAST_NUMBER:
+        raise Unreadable(f"{place}: {value:g} is too small for a figure of a load test")
     if value < 0:
         raise Unreadable(f"{place}: {value:g} is negative")
     return value
