@@ -69,7 +69,7 @@ BAD = [
     (changed("13900", "NaN"), "'NaN' is no number"),
     (changed("13900", "inf"), "'inf' is no number"),
     (changed("13900", "1e999"), "inf is no figure"),
-    (changed("13900", "5e-324"), "5e-324 is too small"),
+    (changed("13900", "5e-324"), "is too small for a figure"),
     (changed("13900", "9e20"), "9e+20 is no figure of a load test"),
     (changed("303,0", "303.5,0"), "row 4, Request Count: 303.5 is no count"),
     (changed("13900", ""), "'' is no number"),

@@ -134,7 +134,7 @@ class Run:
 
     @property
     def is_saturated(self) -> bool:
-        """Whether requests waited for a slot nearly all the time."""
+        """Whether requests waited for a slot for half of their response time or more."""
         return self.in_system >= SATURATED * self.slots
 
     @property
@@ -146,8 +146,7 @@ class Run:
 
     @property
     def ramp_s(self) -> float:
-        """How long users were started within the figures; at least so long where a history ends before all are "
-        "there."""
+        """How long users were started within the figures; at least so long where a history ends before they all are."""
         if self.stated.is_reset:
             return 0.0
         if self.history:

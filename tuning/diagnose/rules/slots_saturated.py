@@ -1,4 +1,4 @@
-"""Requests wait for a worker slot, and that is nearly all of their response time.
+"""Requests wait for a worker slot, and that is a large part of their response time.
 
 When: by Little's law more requests are in the system than there are slots, by over 5 %; from two for each slot on it
 is a failure.
