@@ -124,6 +124,12 @@ def test_row_that_is_cut_is_left_out_and_the_total_is_summed() -> None:
     assert "has no row Aggregated" in found.missing[1]
 
 
+def test_file_that_may_be_cut_in_its_last_cell_is_read_and_said_to_be_so() -> None:
+    found = read(TABLE.rstrip())
+    assert found.total == read(TABLE).total
+    assert found.missing == ("a.csv ends without a line break: its last cell may be cut",)
+
+
 def test_file_that_ends_inside_quotes_is_read_up_to_there() -> None:
     found = read("".join(LINES[:5]) + ',"Aggregated')
     assert len(found.requests) == 4

@@ -92,7 +92,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     missing: tuple[str, ...]
-    """What was left out because the file is cut."""
+    """What was left out, or may be wrong, because the file is cut."""
 
 
 def table(document: Document) -> Table:
@@ -120,6 +120,8 @@ def table(document: Document) -> Table:
             raise Unreadable(f"{place} has {len(line)} cells and the header {len(columns)}")
         else:
             rows.append(Row(place, dict(zip(columns, line, strict=True))))
+    if not missing and not document.text.endswith("\n"):
+        missing.append(f"{document.name} ends without a line break: its last cell may be cut")
     return Table(columns, tuple(rows), tuple(missing))
 
 
