@@ -1,7 +1,11 @@
 """What every rule of the kit has in common: its outcomes, and the sections of its docstring that tell of it."""
 
+import importlib
+import pkgutil
 import re
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from types import ModuleType
 
 SECTIONS = ("When", "Why", "Remedy")
 _HEADS = "|".join(SECTIONS)
@@ -24,3 +28,9 @@ def told(docstring: str | None) -> dict[str, str]:
     title, _, body = (docstring or "").strip().partition("\n")
     sections = dict(_SECTION.findall(body))
     return {"title": title} | {name.lower(): " ".join(sections.get(name, "").split()) for name in SECTIONS}
+
+
+def rule_modules(package: str, path: Iterable[str]) -> Iterator[tuple[str, ModuleType]]:
+    """Each module of a package of rules with the rule's id, in the order of the ids."""
+    for name in sorted(module.name for module in pkgutil.iter_modules(path)):
+        yield name.replace("_", "-"), importlib.import_module(f"{package}.{name}")

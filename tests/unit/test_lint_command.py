@@ -1,36 +1,17 @@
 """``hotrow migrations lint`` as people and CI call it: sources, formats, exit codes; ``hotrow rules``."""
 
-import contextlib
 import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from typer.testing import CliRunner
 
+from tests.unit.command import ROOT, Done, hotrow
 from tuning.chain import rules as chain
-from tuning.cli.main import app
 from tuning.migrations.rules import load
 
-ROOT = Path(__file__).parents[2]
 UNSAFE = "BEGIN;\nALTER TABLE t DROP COLUMN a;\nCREATE INDEX CONCURRENTLY i ON t (a, b, c, d);\n"
-
-
-class Done(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def hotrow(*arguments: str, stdin: str = "", cwd: Path = ROOT) -> Done:
-    """Run a command in this process: a new one each time takes most of a second."""
-    with contextlib.chdir(cwd):
-        result = CliRunner().invoke(app, arguments, input=stdin)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Done(result.exit_code, result.stdout, result.stderr)
 
 
 def lint(*arguments: str, stdin: str = "", cwd: Path = ROOT) -> Done:

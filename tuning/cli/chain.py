@@ -16,7 +16,6 @@ from tuning.chain.rules import load
 from tuning.chain.topology import through
 from tuning.cli.console import fail, out, print_json
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED, FailOn
-from tuning.contract import Outcome
 from tuning.observe import poolers, projects, servers
 from tuning.observe.chain import Chain, Pooler, Project, Server, Workers
 from tuning.observe.projects import Unreadable
@@ -81,8 +80,7 @@ def chain(
         fail(str(error).strip())
         raise typer.Exit(EXIT_NOT_JUDGED) from error
     _print(report, as_json=as_json, is_verbose=verbose)
-    limit = {FailOn.FAIL: (Outcome.FAIL,), FailOn.WARN: (Outcome.FAIL, Outcome.WARN), FailOn.NEVER: ()}[fail_on]
-    if report.worst in limit:
+    if report.worst in fail_on.outcomes:
         raise typer.Exit(EXIT_FOUND)
 
 

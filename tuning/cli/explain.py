@@ -13,7 +13,6 @@ from rich.text import Text
 from tuning import ignores
 from tuning.cli.console import err, fail, out, print_json
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED, FailOn
-from tuning.contract import Outcome
 from tuning.explain import execution, sources
 from tuning.explain.analysis import Analysis, report
 from tuning.explain.errors import Unreadable
@@ -99,8 +98,7 @@ def explain(
         fail(str(error).strip())
         raise typer.Exit(EXIT_NOT_JUDGED) from error
     _print(found, Format.JSON if as_json else form, is_verbose=verbose)
-    limit = {FailOn.FAIL: (Outcome.FAIL,), FailOn.WARN: (Outcome.FAIL, Outcome.WARN), FailOn.NEVER: ()}[fail_on]
-    if any(found.count(outcome) for outcome in limit):
+    if any(found.count(outcome) for outcome in fail_on.outcomes):
         raise typer.Exit(EXIT_FOUND)
     if all(each.skipped for each in found.judged):
         raise typer.Exit(EXIT_NOT_JUDGED)

@@ -36,6 +36,11 @@ class FailOn(StrEnum):
     WARN = "warn"
     NEVER = "never"
 
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Those with which a command exits 1."""
+        return {FailOn.FAIL: (Outcome.FAIL,), FailOn.WARN: (Outcome.FAIL, Outcome.WARN), FailOn.NEVER: ()}[self]
+
 
 def register(group: typer.Typer) -> None:
     """Add the command to the group ``hotrow migrations``."""
@@ -83,8 +88,7 @@ def lint_command(
         fail(str(error).strip())
         raise typer.Exit(EXIT_NOT_JUDGED) from error
     _print(report, Format.JSON if as_json else form, is_verbose=verbose)
-    limit = {FailOn.FAIL: (Outcome.FAIL,), FailOn.WARN: (Outcome.FAIL, Outcome.WARN), FailOn.NEVER: ()}[fail_on]
-    if any(report.count(outcome) for outcome in limit):
+    if any(report.count(outcome) for outcome in fail_on.outcomes):
         raise typer.Exit(EXIT_FOUND)
 
 

@@ -7,6 +7,7 @@ from rich.table import Column, Table
 
 from tuning.chain import rules as chain
 from tuning.cli.console import out, print_json
+from tuning.diagnose import rules as diagnose
 from tuning.explain import rules as explain
 from tuning.migrations.findings import Effect
 from tuning.migrations.rules import Rule, load
@@ -29,7 +30,13 @@ def list_rules(
     """List every rule with the question it answers."""
     if as_json:
         print_json(
-            [*map(_own, load()), *map(_squawks, RULES), *map(_chains, chain.load()), *map(_explains, explain.load())]
+            [
+                *map(_own, load()),
+                *map(_squawks, RULES),
+                *map(_chains, chain.load()),
+                *map(_diagnoses, diagnose.load()),
+                *map(_explains, explain.load()),
+            ]
         )
         return
     table = Table("rule", "from", Column("title", overflow="fold"))
@@ -39,6 +46,8 @@ def list_rules(
         table.add_row(textual.name, "squawk", textual.remedy)
     for link in chain.load():
         table.add_row(link.id, "hotrow chain", link.title)
+    for law in diagnose.load():
+        table.add_row(law.id, "hotrow diagnose", law.title)
     for of_plan in explain.load():
         table.add_row(of_plan.id, "hotrow explain", of_plan.title)
     out.print(table)
@@ -50,6 +59,7 @@ def show(
 ) -> None:
     """Print when a rule speaks, why, and what to do."""
     known = {each.id: _own(each) for each in load()} | {each.id: _chains(each) for each in chain.load()}
+    known |= {each.id: _diagnoses(each) for each in diagnose.load()}
     known |= {each.id: _explains(each) for each in explain.load()}
     if rule not in known and rule not in BY_NAME:
         raise StackError(f"there is no rule {rule}: `hotrow rules list` shows them")
@@ -69,6 +79,11 @@ def _own(rule: Rule) -> dict[str, Any]:
 
 def _chains(rule: chain.Rule) -> dict[str, Any]:
     facts = {"from": "hotrow chain", "needs_facts": True, "needs": list(rule.needs)}
+    return {key: getattr(rule, key) for key in _TOLD} | facts
+
+
+def _diagnoses(rule: diagnose.Rule) -> dict[str, Any]:
+    facts = {"from": "hotrow diagnose", "needs_facts": False, "needs": list(rule.needs)}
     return {key: getattr(rule, key) for key in _TOLD} | facts
 
 

@@ -4,13 +4,11 @@ A rule is a module with ``check(chain)``, which yields ``Found``, and ``NEEDS``:
 of ``project``, ``workers``, ``pooler``, ``server``, ``version`` (of PgBouncer), ``pooled`` (an alias uses it).
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tuning.chain.findings import Found
-from tuning.contract import told
+from tuning.contract import rule_modules, told
 from tuning.observe.chain import Chain
 
 Check = Callable[[Chain], Iterable[Found]]
@@ -31,9 +29,7 @@ class Rule:
 
 def load() -> tuple[Rule, ...]:
     """Find every rule of this package, in the order of their ids."""
-    return tuple(_rule(module.name) for module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name))
-
-
-def _rule(name: str) -> Rule:
-    module = importlib.import_module(f"{__name__}.{name}")
-    return Rule(id=name.replace("_", "-"), **told(module.__doc__), needs=module.NEEDS, check=module.check)
+    return tuple(
+        Rule(id=name, **told(module.__doc__), needs=module.NEEDS, check=module.check)
+        for name, module in rule_modules(__name__, __path__)
+    )

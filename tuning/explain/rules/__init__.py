@@ -6,12 +6,11 @@ capture that tells requests apart), ``before`` (an earlier plan). ``CONSEQUENCE_
 explain its own, and where they stand; such a finding is told with its cause and not beside it.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 
-from tuning.contract import told
+from tuning.contract import rule_modules, told
 from tuning.explain.findings import Found, Place
 from tuning.explain.subject import Subject
 
@@ -34,13 +33,12 @@ class Rule:
 
 def load() -> tuple[Rule, ...]:
     """Find every rule of this package, in the order of their ids."""
-    return tuple(_rule(module.name) for module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name))
+    return tuple(_rule(name, module) for name, module in rule_modules(__name__, __path__))
 
 
-def _rule(name: str) -> Rule:
-    module = importlib.import_module(f"{__name__}.{name}")
+def _rule(name: str, module: ModuleType) -> Rule:
     return Rule(
-        id=name.replace("_", "-"),
+        id=name,
         **told(module.__doc__),
         needs=module.NEEDS,
         consequence_of={

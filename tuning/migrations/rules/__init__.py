@@ -5,12 +5,11 @@ A rule is a module with ``check(action, script, facts)`` or ``check_script(scrip
 without a server, ``NEEDS_SESSIONS`` also where the role may not see other users' sessions.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from types import ModuleType
 
-from tuning.contract import told
+from tuning.contract import rule_modules, told
 from tuning.migrations.actions import Action
 from tuning.migrations.findings import Found
 from tuning.migrations.python_source import PythonMigration
@@ -40,13 +39,12 @@ class Rule:
 
 def load() -> tuple[Rule, ...]:
     """Find every rule of this package, in the order of their ids."""
-    return tuple(_rule(module.name) for module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name))
+    return tuple(_rule(name, module) for name, module in rule_modules(__name__, __path__))
 
 
-def _rule(name: str) -> Rule:
-    module = importlib.import_module(f"{__name__}.{name}")
+def _rule(name: str, module: ModuleType) -> Rule:
     return Rule(
-        id=name.replace("_", "-"),
+        id=name,
         **told(module.__doc__),
         check=getattr(module, "check", None),
         check_python=getattr(module, "check_python", None),

@@ -1,0 +1,1 @@
+"""Say what the result of a load test shows, what it cannot show, and by which law."""

@@ -1,0 +1,68 @@
+"""Let every rule look at a run, and choose the one sentence that answers."""
+
+from tuning.contract import Outcome
+from tuning.diagnose.figures import ALL
+from tuning.diagnose.findings import Diagnosis, Found, Verdict
+from tuning.diagnose.quantities import number, rate, time
+from tuning.diagnose.rules import Rule, load
+from tuning.diagnose.run import MISSING, Run
+
+# Whichever of them found something first is the answer: figures that cannot be true, then what they show, then what
+# they leave out. The others are about how to read the figures.
+LEADING = (
+    "figures-contradict",
+    "users-and-little",
+    "duration-stated",
+    "time-outs",
+    "failures",
+    "slots-saturated",
+    "ramp",
+    "logins-under-way",
+    "load-generator",
+    "cut-off",
+)
+
+
+def judge(run: Run) -> Diagnosis:
+    """Judge with every rule."""
+    verdicts = tuple(_verdict(rule, run) for rule in load())
+    return Diagnosis(_answer(run, verdicts), verdicts, tuple(_read(run)), run.load.missing)
+
+
+def _verdict(rule: Rule, run: Run) -> Verdict:
+    lacking = [MISSING[need] for need in rule.needs if run.lacks(need)]
+    if lacking:
+        return Verdict(rule.id, Outcome.SKIP, "; ".join(lacking))
+    found: tuple[Found, ...] = tuple(rule.check(run))
+    outcome = max((each.outcome for each in found), key=lambda each: each.weight)
+    if outcome is Outcome.SKIP:
+        return Verdict(rule.id, outcome, found[0].message, findings=found)
+    return Verdict(rule.id, outcome, remedy="" if outcome is Outcome.OK else rule.remedy, findings=found)
+
+
+def _answer(run: Run, verdicts: tuple[Verdict, ...]) -> str:
+    by_rule = {verdict.rule: verdict for verdict in verdicts}
+    for outcome in (Outcome.FAIL, Outcome.WARN):
+        for name in LEADING:
+            if by_rule[name].outcome is outcome:
+                message = by_rule[name].findings[0].message
+                return f"{message[0].upper()}{message[1:]}."
+    total = run.load.total
+    return f"Nothing in these figures is wrong: {total.count:,} requests, a mean of {time(total.mean_s)}."
+
+
+def _read(run: Run) -> list[str]:
+    load, stated = run.load, run.stated
+    said = [load.source]
+    length = "" if run.lacks("seconds") else f" in {number(run.seconds)} s, {rate(run.throughput_per_s)}"
+    kinds = "" if load.requests[0].name == ALL else f" of {len(load.requests)} kinds"
+    said.append(f"{load.total.count:,} requests{kinds}{length}, a mean of {time(load.total.mean_s)}")
+    if not run.lacks("users"):
+        started = f", started at {number(run.spawn_rate_per_s)}/s" if run.spawn_rate_per_s else ""
+        think = f"thinking for {time(stated.think_s)}" if stated.think_s else "without think time"
+        said.append(f"{run.users:,} users{started}, {think}")
+    if load.history:
+        said.append(f"a history of {len(load.history)} rows")
+    if stated.slots is not None:
+        said.append(f"{stated.slots} slots")
+    return said

@@ -1,0 +1,35 @@
+"""The rules of a diagnosis: one question a file, the file's name its id, its docstring what `hotrow rules show` prints.
+
+A rule is a module with ``check(run)``, which yields ``Found``, and ``NEEDS``: the keys of ``run.MISSING`` without which
+it is skipped.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from tuning.contract import rule_modules, told
+from tuning.diagnose.findings import Found
+from tuning.diagnose.run import Run
+
+Check = Callable[[Run], Iterable[Found]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``when``, ``why`` and ``remedy`` are the sections of the module's docstring."""
+
+    id: str
+    title: str
+    when: str
+    why: str
+    remedy: str
+    needs: tuple[str, ...]
+    check: Check
+
+
+def load() -> tuple[Rule, ...]:
+    """Find every rule of this package, in the order of their ids."""
+    return tuple(
+        Rule(id=name, **told(module.__doc__), needs=module.NEEDS, check=module.check)
+        for name, module in rule_modules(__name__, __path__)
+    )

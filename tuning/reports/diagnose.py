@@ -1,0 +1,79 @@
+"""A diagnosis as text, Markdown and JSON: the answer, what was found, what could not be concluded."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from tuning.contract import Outcome
+from tuning.diagnose.findings import Diagnosis, Found, Verdict
+
+_FOUND = (Outcome.FAIL, Outcome.WARN, Outcome.OK)
+
+
+def lines(diagnosis: Diagnosis, *, is_verbose: bool) -> Iterator[str]:
+    """Yield the answer first; ``is_verbose`` adds laws, figures and tolerances."""
+    yield diagnosis.answer
+    yield ""
+    yield from (f"{said}." for said in diagnosis.read)
+    yield from (f"Missing: {said}." for said in diagnosis.missing)
+    yield ""
+    for verdict in _found(diagnosis):
+        for found in verdict.findings:
+            yield f"{found.outcome:4} {verdict.rule}: {found.message}"
+            if is_verbose:
+                yield from (f"       {line}" for line in _grounds(found))
+        if verdict.remedy:
+            yield f"     remedy: {verdict.remedy}"
+    yield ""
+    yield "Not concluded:"
+    for verdict in diagnosis.verdicts:
+        if verdict.outcome is Outcome.SKIP:
+            yield f"SKIP {verdict.rule}: {verdict.reason}"
+    yield summary(diagnosis, is_verbose=is_verbose)
+
+
+def markdown(diagnosis: Diagnosis) -> str:
+    """The same for a document, with all grounds."""
+    said = [f"**{diagnosis.answer}**", "", *(f"- {each}" for each in diagnosis.read)]
+    said += [f"- Missing: {each}" for each in diagnosis.missing]
+    said += ["", "## Found", ""]
+    for verdict in _found(diagnosis):
+        for found in verdict.findings:
+            grounds = "; ".join(_grounds(found))
+            said.append(f"- {found.outcome} `{verdict.rule}`: {found.message}.{f' *{grounds}.*' if grounds else ''}")
+        if verdict.remedy:
+            said.append(f"  Remedy: {verdict.remedy}")
+    said += ["", "## Not concluded", ""]
+    said += [
+        f"- `{verdict.rule}`: {verdict.reason}." for verdict in diagnosis.verdicts if verdict.outcome is Outcome.SKIP
+    ]
+    return "\n".join(said) + "\n"
+
+
+def summary(diagnosis: Diagnosis, *, is_verbose: bool) -> str:
+    counts = ", ".join(f"{diagnosis.count(outcome)} {outcome}" for outcome in reversed(Outcome))
+    hint = "" if is_verbose else " (--verbose gives laws and figures)"
+    return f"{len(diagnosis.verdicts)} rules: {counts}{hint}"
+
+
+def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    counts = {outcome.value: diagnosis.count(outcome) for outcome in Outcome}
+    return asdict(diagnosis) | {"counts": counts}
+
+
+def _found(diagnosis: Diagnosis) -> list[Verdict]:
+    """The worst first."""
+    return [each for outcome in _FOUND for each in diagnosis.verdicts if each.outcome is outcome]
+
+
+def _grounds(found: Found) -> Iterator[str]:
+    if found.law:
+        yield found.law
+    if found.figures:
+        yield _told(found.figures)
+    if found.tolerance:
+        yield f"allowed for: {found.tolerance}"
+
+
+def _told(figures: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.6g}" for name, value in figures.items())
