@@ -22,6 +22,7 @@ from service.accounts.models import User
 from service.config.environment import environment
 from service.db.pooled import give_back
 from service.front import deadline
+from service.front.door import parked
 from service.metrics.instruments import LOGINS_REFUSED
 
 
@@ -58,7 +59,8 @@ class HashingPool:
             raise TooManyLogins
         self.under_way += 1
         try:
-            return self._pool.apply(in_time)
+            with parked():
+                return self._pool.apply(in_time)
         finally:
             self.under_way -= 1
 

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -18,6 +19,29 @@ PROBES = ("/healthz", "/readyz", "/metrics")
 arrival: ContextVar[float | None] = ContextVar("arrival", default=None)
 """When a worker that queues requests itself first saw this one, on the monotonic clock."""
 _inside = threading.Lock()
+_parked_s: ContextVar[float | None] = ContextVar("parked_s", default=None)
+"""How long this request was outside meanwhile; None for what did not come through the door."""
+
+
+@contextmanager
+def parked() -> Iterator[None]:
+    """Let a request count as outside, and its time as nobody's, while it waits in a queue with a bound of its own.
+
+    Else a burst of logins, which wait for their hashes, would keep all others out.
+    """
+    before_s = _parked_s.get()
+    if before_s is None:
+        yield
+        return
+    began = time.monotonic()
+    with _inside:
+        counts.inside -= 1
+    try:
+        yield
+    finally:
+        with _inside:
+            counts.inside += 1
+        _parked_s.set(before_s + time.monotonic() - began)
 
 
 class Door:
@@ -53,10 +77,13 @@ class Door:
         with _inside:
             counts.inside += 1
             counts.admitted += 1
+        _parked_s.set(0.0)
         try:
             return self._application(environ, start)
         finally:
             now = time.monotonic()
+            arrived += _parked_s.get() or 0.0
+            _parked_s.set(None)
             with _inside:
                 counts.inside -= 1
                 self._limit.ended(now - arrived, now)

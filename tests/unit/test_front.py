@@ -3,13 +3,15 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from contextvars import copy_context
 from typing import Any
 
 import pytest
 
 from service.front import deadline, refusals, requests
 from service.front.counts import counts
-from service.front.door import Door
+from service.front.door import Door, parked
 from service.front.limit import INTERVAL_S, LEAST, TARGET_S, Limit
 
 POST = b"POST /api/reservations HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
@@ -191,6 +193,35 @@ def test_probe_is_told_by_its_first_bytes(line: bytes, is_probe: bool) -> None:
 )
 def test_client_that_waits_for_the_end_of_its_connection_is_known(data: bytes, is_last: bool) -> None:
     assert requests.is_last(data) is is_last
+
+
+@pytest.mark.parametrize("is_parked", [True, False])
+def test_request_that_is_parked_keeps_nobody_out(application: Application, is_parked: bool) -> None:
+    limit = Limit(1)
+    took: list[float] = []
+    limit.ended = lambda took_s, now_s: took.append(took_s)  # type: ignore[method-assign]
+    others: list[str] = []
+
+    def waits(environ: dict[str, Any], start: Any) -> list[bytes]:
+        with parked() if is_parked else nullcontext():
+            # As another greenlet of the worker would come, whose context is its own.
+            other = Door(application, limit=limit, deadline_s=1, trusted_proxies="")
+            others.append(copy_context().run(lambda: Call(other, application).status))
+            time.sleep(0.05)
+        assert counts.inside == 1
+        start("200 OK", [])
+        return [b""]
+
+    waiting = Door(waits, limit=limit, deadline_s=1, trusted_proxies="")
+    assert Call(waiting, application).status == "200"
+    assert others == ["200" if is_parked else "503"]
+    assert (took[-1] < 0.05) == is_parked
+    assert counts.inside == 0
+
+
+def test_whoever_did_not_come_through_the_door_is_not_parked() -> None:
+    with parked():
+        assert counts.inside == 0
 
 
 def test_limit_follows_what_requests_take() -> None:
