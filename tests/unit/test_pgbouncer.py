@@ -17,6 +17,7 @@ VALUES = {
     "LISTEN_PORT": "6432",
     "AUTH_FILE": "/x/userlist.txt",
     "ADMIN_USER": "hotrow_monitor",
+    "AUTH_USER": "hotrow_pooler",
     "MAX_CLIENT_CONN": "1000",
 }
 
