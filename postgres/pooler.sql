@@ -1,5 +1,5 @@
 -- What PgBouncer's auth_query asks, in the service's database: the stored SCRAM secret of one role.
--- It runs with the rights of a role that cannot log in and reads four columns of pg_authid, and PgBouncer's user alone may
+-- It runs with the rights of a role that cannot log in and reads six columns of pg_authid, and PgBouncer's user alone may
 -- call it. Superusers, replication and roles whose time is over get no secret, so they do not come in this way.
 -- A superuser runs this after roles.sql, at each start; what is there already is brought to this.
 BEGIN;
@@ -10,7 +10,8 @@ BEGIN
     END IF;
 END
 $owner$;
-GRANT SELECT (rolname, rolpassword, rolcanlogin, rolvaliduntil, rolsuper, rolreplication) ON pg_catalog.pg_authid TO hotrow_lookup;
+GRANT SELECT (rolname, rolpassword, rolcanlogin, rolvaliduntil, rolsuper, rolreplication)
+    ON pg_catalog.pg_authid TO hotrow_lookup;
 CREATE SCHEMA IF NOT EXISTS pooler;
 CREATE OR REPLACE FUNCTION pooler.user_lookup(p_name text, OUT name text, OUT secret text)
 RETURNS SETOF record
