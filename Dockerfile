@@ -11,18 +11,20 @@ RUN for name in service load; do \
         python3 -m venv "/opt/$name"; \
         "/opt/$name/bin/python" -m pip install --no-cache-dir --disable-pip-version-check --quiet --require-hashes \
             --only-binary :all: --requirement "requirements-$name.lock" ${PIP_OPTIONS}; \
-        "/opt/$name/bin/python" -m pip list --format freeze > "/opt/$name/packages.txt"; \
+        "/opt/$name/bin/python" -m pip list --format freeze > "/opt/$name/python-packages.txt"; \
         "/opt/$name/bin/python" -m pip uninstall --quiet --yes pip; \
         "/opt/$name/bin/python" -m compileall -q "/opt/$name/lib"; \
     done
 
 FROM ${BASE_IMAGE} AS base
-RUN groupadd --gid 10001 hotrow && useradd --uid 10001 --gid hotrow --no-create-home --home-dir /app hotrow
+RUN groupadd --gid 10001 hotrow \
+    && useradd --uid 10001 --gid hotrow --no-create-home --home-dir /app hotrow \
+    && dpkg-query --show --showformat '${Package} ${Version}\n' > /opt/debian-packages.txt
 WORKDIR /app
 ENV PYTHONPATH=/app \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
-USER hotrow
+USER 10001:10001
 
 FROM base AS load
 COPY --from=build /opt/load /opt/load

@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 HOTROW_SECRETS=${HOTROW_SECRETS:-/run/secrets}
 export HOTROW_SECRETS
 slot=hotrow_replica
-sockets=/var/run/postgresql
+sockets=/run/postgresql
 # Waiting for what was not written at a crash: as long as it takes.
 recovery_timeout_s=86400
 
@@ -31,12 +31,14 @@ require_version() {
 }
 
 fill_primary() {
+    rm -rf "$PGDATA.new"
     initdb --pgdata="$PGDATA.new" --username=postgres --auth-local=peer --auth-host=reject \
         --encoding=UTF8 --locale=C --data-checksums
     mv "$PGDATA.new" "$PGDATA"
 }
 
 fill_replica() {
+    rm -rf "$PGDATA.new"
     # Of a replica that was here before: pg_basebackup makes it anew.
     psql "$source dbname=postgres" --no-psqlrc --quiet --output=/dev/null --command="
         SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '$slot' AND NOT active"
@@ -62,7 +64,6 @@ serve() {
         -c "listen_addresses=*" -c "unix_socket_directories=$sockets" ${POSTGRES_OPTIONS:-} "$@"
 }
 
-rm -rf "$PGDATA.new"
 case "${1:-}" in
 primary)
     need migrator_password app_password readonly_password replicator_password monitor_password pooler_password

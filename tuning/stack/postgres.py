@@ -122,9 +122,7 @@ def prepare(server: Server, secrets: Secrets, role_settings: Mapping[str, str]) 
     """
     with _superuser(server, secrets) as connection:
         for kind in ("migrator", *GRANTED_ROLES, "replicator", "monitor", "pooler"):
-            connection.execute(
-                "SELECT set_config(%s, %s, false)", [f"hotrow.{kind}_password", getattr(secrets, kind)]
-            )
+            connection.execute("SELECT set_config(%s, %s, false)", [f"hotrow.{kind}_password", getattr(secrets, kind)])
         connection.execute((FILES / "roles.sql").read_bytes())
         for name in GRANTED_ROLES.values():
             connection.execute(sql.SQL("ALTER ROLE {} RESET ALL").format(sql.Identifier(name)))
