@@ -17,7 +17,7 @@ SECRETS ?= secrets
 SECRET_NAMES := secret_key jwt_keys $(addsuffix _password,migrator app readonly replicator monitor pooler redis)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo up down lint test soak check bench bench-peers lock secrets images
+.PHONY: help setup setup-tests demo up down lint test soak check bench bench-peers lock secrets compose-test
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 14
@@ -72,6 +72,9 @@ bench-peers: $(STAMP) ## Install what the benchmarks compare with, in .venv-peer
 	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r tuning/bench/peers/requirements.txt
 	@$(BIN)/hotrow setup --bench
+
+compose-test: $(STAMP) ## Start the deployment in containers and end each in turn; needs root, and Docker or its package
+	$(BIN)/python -m pytest -p no:randomly -v tests/compose/checks.py $(ARGS)
 
 secrets: ## Make the deployment's passwords and keys under ./secrets, each once
 	@umask 077 && mkdir -p $(SECRETS) && chmod 700 $(SECRETS) && for name in $(SECRET_NAMES); do \

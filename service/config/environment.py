@@ -174,7 +174,9 @@ class Environment(BaseSettings):
         return self
 
     def _fill_in(self, password: SecretStr | None, *names: str) -> None:
-        for name in names if password else ():
+        if password is None:
+            return
+        for name in names:
             if (address := getattr(self, name)) is not None:
                 try:
                     whole = passwords.with_password(address.get_secret_value(), password.get_secret_value())
