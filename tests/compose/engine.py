@@ -36,6 +36,8 @@ def engine() -> Iterator[dict[str, str]]:
     options = {"data-root": "data", "exec-root": "exec", "pidfile": "docker.pid"}
     command = ["dockerd", "--host", env["DOCKER_HOST"], "--oom-score-adjust", "0"]
     command += [f"--{name}={directory / path}" for name, path in options.items()]
+    rules = subprocess.run(["iptables-save"], capture_output=True, check=True).stdout
+    had_bridge = Path("/sys/class/net/docker0").exists()
     with (directory / "log").open("wb") as log:
         daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         try:
@@ -45,7 +47,12 @@ def engine() -> Iterator[dict[str, str]]:
         finally:
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(60)
-    shutil.rmtree(directory, ignore_errors=True)
+            # What it leaves behind: rules, a bridge, and its name of the machine's own network.
+            subprocess.run(["iptables-restore"], input=rules, check=True)
+            if not had_bridge:
+                subprocess.run(["ip", "link", "delete", "docker0"], check=False)
+            subprocess.run(["umount", directory / "exec/netns/default"], check=False, capture_output=True)
+            shutil.rmtree(directory)
 
 
 def answers(env: dict[str, str]) -> bool:
@@ -78,15 +85,13 @@ def build(env: dict[str, str], model: Model) -> bool:
 
 def _make_debian_base(env: dict[str, str]) -> None:
     assert shutil.which("mmdebstrap"), "no image can be pulled, and mmdebstrap is missing: install that package"
-    making = subprocess.Popen(
-        ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={_PACKAGES}",
-         # Whom this machine trusts.
-         f"--customize-hook=copy-in {_CERTIFICATES} {Path(_CERTIFICATES).parent}", "bookworm", "-"],
-        stdout=subprocess.PIPE,
-    )  # fmt: skip
-    command = ["docker", "import", f"--change=ENV PIP_CERT={_CERTIFICATES}", "-", DEBIAN_BASE]
-    subprocess.run(command, env=os.environ | env, stdin=making.stdout, check=True, capture_output=True)
-    assert making.wait() == 0
+    # Last: whom this machine trusts.
+    make = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={_PACKAGES}"]
+    make += [f"--customize-hook=copy-in {_CERTIFICATES} {Path(_CERTIFICATES).parent}", "bookworm", "-"]
+    take = ["docker", "import", f"--change=ENV PIP_CERT={_CERTIFICATES}", "-", DEBIAN_BASE]
+    with subprocess.Popen(make, stdout=subprocess.PIPE) as making:
+        subprocess.run(take, env=os.environ | env, stdin=making.stdout, check=True, capture_output=True)
+    assert making.returncode == 0
 
 
 def wait_for(holds: Callable[[], object], deadline_s: float) -> None:
