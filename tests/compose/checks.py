@@ -9,7 +9,7 @@ import pytest
 
 from tests.compose.deployment import COMES_BACK_WITHIN_S, PROJECT, VERSION, Buyer, Deployment
 from tests.compose.engine import docker, engine, wait_for
-from tests.unit.compose_rules import STOPS, seconds
+from tests.unit.compose_rules import ROOT, STOPS, seconds
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -178,6 +178,32 @@ def test_work_in_the_background_is_done(deployment: Deployment) -> None:
     due = "SELECT count(*) FROM stock_reservation WHERE status = 'held' AND expires_at < now()"
     wait_for(lambda: deployment.query(due) == [["0"]], 60)
     assert deployment.query(due) == [["0"]]
+
+
+def test_password_changes_by_a_second_role(deployment: Deployment) -> None:
+    """The steps of docs/howto/deploy.md."""
+    buyer = Buyer(deployment.url, PRODUCT)
+    deployment.renew_secret("app_password")
+    created = f"CREATE ROLE hotrow_app_2 LOGIN PASSWORD '{deployment.secret('app_password')}'"
+    limits = (ROOT / "postgres/limits.sql").read_text().replace("hotrow_app ", "hotrow_app_2 ")
+    deployment.query(created)
+    deployment.query(limits)
+    grant = ["run", "--rm", "migrate", "python", "-m", "service.manage", "grant_access"]
+    deployment.compose(*grant, "hotrow_app_2=app")
+    # Until here nobody knows of it.
+    buyer.reserve()
+    deployment.settings["HOTROW_APP_ROLE"] = "hotrow_app_2"
+    deployment.compose("up", "--detach", "--no-build", "--wait", "--wait-timeout=300")
+    deployment.query("ALTER ROLE hotrow_app NOLOGIN")
+    deployment.compose(*grant, "hotrow_app=none")
+    buyer.reserve()
+    users = "SELECT DISTINCT usename FROM pg_stat_activity WHERE usename LIKE 'hotrow_app%'"
+    deployment.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'hotrow_app'")
+    buyer.reserve()
+    assert deployment.query(users) == [["hotrow_app_2"]]
+    assert deployment.query(
+        "SELECT DISTINCT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = 'hotrow_app_2'::regrole"
+    )
 
 
 def test_taken_port_is_named(deployment: Deployment) -> None:

@@ -31,8 +31,8 @@ class Deployment:
         self.model: Model = model(**self.settings)
         self.is_debian = build(engine, self.model)
         secrets = directory / "secrets"
-        subprocess.run(["make", "secrets", f"SECRETS={secrets}"], cwd=ROOT, check=True, capture_output=True)
         self._secrets = secrets
+        self._make_secrets()
         changed: dict[str, Any] = {"secrets": {name: {"file": str(secrets / name)} for name in self.model["secrets"]}}
         if self.is_debian:
             changed["services"] = {
@@ -51,6 +51,13 @@ class Deployment:
 
     def secret(self, name: str) -> str:
         return (self._secrets / name).read_text().strip()
+
+    def renew_secret(self, name: str) -> None:
+        (self._secrets / name).unlink()
+        self._make_secrets()
+
+    def _make_secrets(self) -> None:
+        subprocess.run(["make", "secrets", f"SECRETS={self._secrets}"], cwd=ROOT, check=True, capture_output=True)
 
     def inspect(self, service: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(docker(self.engine, "inspect", f"{PROJECT}-{service}-1").stdout)[0]
