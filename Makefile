@@ -12,8 +12,12 @@ LINT_ENV := HOTROW_SECRET_KEY=lint HOTROW_JWT_KEYS=lint:lint-lint-lint-lint-lint
 ONE_SERVER := $(addprefix tests/integration/,test_lifecycle.py test_reserve_stock.py test_order_rules.py)
 RACES := $(addprefix tests/integration/,test_races.py test_many.py test_stock_modes.py test_strategies.py)
 
+# Where the deployment's secrets are made, and which.
+SECRETS ?= secrets
+SECRET_NAMES := secret_key jwt_keys $(addsuffix _password,migrator app readonly replicator monitor pooler redis)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo up down lint test soak check bench bench-peers lock
+.PHONY: help setup setup-tests demo up down lint test soak check bench bench-peers lock secrets compose-test
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 14
@@ -69,6 +73,23 @@ bench-peers: $(STAMP) ## Install what the benchmarks compare with, in .venv-peer
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r tuning/bench/peers/requirements.txt
 	@$(BIN)/hotrow setup --bench
 
-lock: $(STAMP) ## Resolve the dependencies again and write requirements.lock
+compose-test: $(STAMP) ## Start the deployment in containers and end each in turn; needs root, and Docker or its package
+	$(BIN)/python -m pytest -p no:randomly -v tests/compose/checks.py $(ARGS)
+
+secrets: ## Make the deployment's passwords and keys under ./secrets, each once
+	@umask 077 && mkdir -p $(SECRETS) && chmod 700 $(SECRETS) && for name in $(SECRET_NAMES); do \
+		test ! -e $(SECRETS)/$$name || continue; \
+		{ case $$name in jwt_keys) printf 'k1:' ;; esac; head -c 48 /dev/urandom | base64 | tr '+/' '-_'; } \
+			> $(SECRETS)/.$$name && chmod 444 $(SECRETS)/.$$name && mv $(SECRETS)/.$$name $(SECRETS)/$$name || exit 1; \
+		echo "Made $(SECRETS)/$$name"; \
+	done
+
+lock: $(STAMP) ## Resolve the dependencies again and write the locks
 	$(BIN)/uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.11 --generate-hashes \
 		--fork-strategy fewest --no-header --no-annotate --upgrade --output-file requirements.lock
+	@# What each image of the deployment installs is a part of it.
+	for extra in service load; do \
+		$(BIN)/python -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' $$extra | \
+		$(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --fork-strategy fewest \
+			--no-header --no-annotate --constraint requirements.lock --output-file requirements-$$extra.lock || exit 1; \
+	done

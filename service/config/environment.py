@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.config import addresses, keyring, secret_files
+from service.config import addresses, keyring, passwords, secret_files
 
 
 class WorkerClass(StrEnum):
@@ -103,6 +103,8 @@ class Environment(BaseSettings):
     # Some hundred times what a replica near by needs, and less than a person notices.
     replica_wait_s: float = Field(default=0.1, ge=0, le=1)
     """How long a read waits for the replica to have what its caller wrote."""
+    database_password: SecretStr | None = None
+    """Of the user in the addresses of the database, where they have none."""
 
     strategy: StrategyName = StrategyName.BATCHED
     connection_mode: ConnectionMode = ConnectionMode.POOL
@@ -115,6 +117,8 @@ class Environment(BaseSettings):
     hasher: Hasher = Hasher.ARGON2ID
     cache: CacheBackend = CacheBackend.MEMORY
     redis_url: SecretStr | None = None
+    redis_password: SecretStr | None = None
+    """Of the addresses of Redis, where they have none."""
     access_token_ttl_s: int = Field(default=900, ge=60, le=3600)
     refresh_token_ttl_s: int = Field(default=14 * 86_400, ge=120, le=366 * 86_400)
     """How long a session may rest before it ends."""
@@ -208,6 +212,23 @@ class Environment(BaseSettings):
     def _refuse_what_is_no_network(cls, given: str) -> str:
         addresses.networks(given)
         return given
+
+    @model_validator(mode="after")
+    def _fill_in_passwords(self) -> "Environment":
+        self._fill_in(self.database_password, "database_url", "lane_database_url", "replica_url")
+        self._fill_in(self.redis_password, "redis_url", "broker_url")
+        return self
+
+    def _fill_in(self, password: SecretStr | None, *names: str) -> None:
+        if password is None:
+            return
+        for name in names:
+            if (address := getattr(self, name)) is not None:
+                try:
+                    whole = passwords.with_password(address.get_secret_value(), password.get_secret_value())
+                except ValueError as error:
+                    raise ValueError(f"{variable(name)}: {error}, and one is given beside it: remove one") from None
+                setattr(self, name, SecretStr(whole))
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> "Environment":

@@ -35,12 +35,15 @@ BEGIN
     END IF;
     FOR v_table IN
         SELECT c.oid::regclass AS name, c.relname = ANY (c_stock) AS is_stock, c.relname = ANY (c_catalog) AS is_catalog,
-               c.relname = 'account_user' AS is_user
+               c.relname = 'account_user' AS is_user, c.relname = 'django_migrations' AS is_state
           FROM pg_class AS c
-         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname = ANY (c_stock || c_people)
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+           AND c.relname = ANY (c_stock || c_people || 'django_migrations'::text)
     LOOP
         v_rights := CASE
             WHEN p_kind = 'none' THEN ''
+            -- A process looks whether its database has its migrations before it starts.
+            WHEN v_table.is_state THEN 'SELECT'
             WHEN v_table.is_stock AND p_kind = 'lab' THEN 'SELECT, INSERT, UPDATE, DELETE'
             WHEN v_table.is_catalog AND p_kind = 'admin' THEN 'SELECT, INSERT, UPDATE, DELETE'
             WHEN v_table.is_stock THEN 'SELECT'

@@ -32,7 +32,10 @@ def run(environment: Path, *command: str, cwd: Path, check: bool = True) -> subp
 def test_wheel_carries_sql_and_pgbouncer(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     tracked = subprocess.run(
-        ["git", "ls-files", "sql", "pgbouncer", "service", "tuning"], cwd=ROOT, capture_output=True, text=True
+        ["git", "ls-files", "sql", "pgbouncer", "postgres", "service", "tuning"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     ).stdout.split()
     assert tracked
     assert set(tracked) <= names

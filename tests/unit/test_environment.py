@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from service.config.environment import environment
 
@@ -210,3 +211,44 @@ def test_worker_refuses_settings_that_it_cannot_work_with(settings: dict[str, st
     assert done.returncode == 1
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "whole"),
+    [
+        (
+            "postgresql://app@db:6432/shop?sslmode=require",
+            "postgresql://app:a%40%2F%3A%27@db:6432/shop?sslmode=require",
+        ),
+        ("host=db user=app", "host=db user=app password='a@/:\\''"),
+    ],
+)
+def test_password_of_its_own_goes_into_the_addresses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str, whole: str
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("a@/:'\n")
+    for name, value in {
+        "DATABASE_URL": address,
+        "LANE_DATABASE_URL": address,
+        "DATABASE_PASSWORD_FILE": str(file),
+    }.items():
+        monkeypatch.setenv(f"HOTROW_{name}", value)
+    monkeypatch.setenv("HOTROW_REDIS_URL", "redis://cache:6379/0")
+    monkeypatch.setenv("HOTROW_REDIS_PASSWORD", "r")
+    env = environment.__wrapped__()
+    assert env.database_url.get_secret_value() == whole
+    assert env.lane_database_url.get_secret_value() == whole
+    assert env.redis_url.get_secret_value() == "redis://:r@cache:6379/0"
+    assert conninfo_to_dict(whole)["password"] == "a@/:'"
+
+
+@pytest.mark.parametrize("address", ["postgresql://u:p@127.0.0.1/d", "postgresql://u@h/d?password=p", "password = p"])
+def test_password_that_is_given_twice_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("HOTROW_DATABASE_URL", address)
+    assert read()
+    monkeypatch.setenv("HOTROW_DATABASE_PASSWORD", "other")
+    with pytest.raises(
+        SystemExit, match="HOTROW_DATABASE_URL: it holds a password already, and one is given beside it"
+    ):
+        read()

@@ -47,7 +47,7 @@ def start(
     users: Mapping[str, str],
     conninfo: str,
 ) -> Child:
-    """Write the configuration and start PgBouncer; ``users`` maps a name to its SCRAM secret.
+    """Write the configuration and start PgBouncer; ``users`` maps a name of its own file to the password.
 
     Raises:
         StackError: It does not start, or PostgreSQL does not answer through it.

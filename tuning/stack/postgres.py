@@ -20,6 +20,8 @@ from tuning.stack.errors import StackError
 from tuning.stack.ports import HOST
 from tuning.stack.secrets import Secrets, write_private
 
+FILES = Path(__file__).resolve().parents[2] / "postgres"
+"""Settings and roles, which the deployment's image has as well."""
 SUPERUSER = "postgres"
 OWNER_ROLE = "hotrow_owner"
 MIGRATOR_ROLE = "hotrow_migrator"
@@ -27,6 +29,7 @@ MIGRATOR_ROLE = "hotrow_migrator"
 GRANTED_ROLES = {kind: f"hotrow_{kind}" for kind in ("app", "admin", "lab", "readonly")}
 REPLICATION_ROLE = "hotrow_replicator"
 MONITOR_ROLE = "hotrow_monitor"
+POOLER_ROLE = "hotrow_pooler"
 DATABASE = "hotrow"
 LANE_DATABASE = "hotrow_lane"
 """PgBouncer's name for the same database, with a small pool for batches."""
@@ -115,24 +118,12 @@ def start_replica(
 def prepare(server: Server, secrets: Secrets, role_settings: Mapping[str, str]) -> None:
     """Make the roles and the database of the service, or bring them to these settings.
 
-    The owner cannot log in: the migrator acts as it. The settings are set on the granted roles.
+    The settings are set on the granted roles.
     """
-    roles = {
-        OWNER_ROLE: ("NOLOGIN", None),
-        MIGRATOR_ROLE: (f"LOGIN IN ROLE {OWNER_ROLE}", secrets.migrator),
-        **{name: ("LOGIN", getattr(secrets, kind)) for kind, name in GRANTED_ROLES.items()},
-        REPLICATION_ROLE: ("LOGIN REPLICATION", secrets.replicator),
-        MONITOR_ROLE: ("LOGIN IN ROLE pg_monitor", secrets.monitor),
-    }
     with _superuser(server, secrets) as connection:
-        known = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
-        for name, (attributes, password) in roles.items():
-            if name not in known:
-                connection.execute(
-                    sql.SQL("CREATE ROLE {} {} PASSWORD {}").format(
-                        sql.Identifier(name), sql.SQL(attributes), sql.Literal(password)
-                    )
-                )
+        for kind in ("migrator", *GRANTED_ROLES, "replicator", "monitor", "pooler"):
+            connection.execute("SELECT set_config(%s, %s, false)", [f"hotrow.{kind}_password", getattr(secrets, kind)])
+        connection.execute((FILES / "roles.sql").read_bytes())
         for name in GRANTED_ROLES.values():
             connection.execute(sql.SQL("ALTER ROLE {} RESET ALL").format(sql.Identifier(name)))
             for setting, value in role_settings.items():
@@ -141,14 +132,12 @@ def prepare(server: Server, secrets: Secrets, role_settings: Mapping[str, str]) 
                         sql.Identifier(name), sql.Identifier(setting), sql.Literal(value)
                     )
                 )
-        owner = sql.Identifier(OWNER_ROLE)
-        connection.execute(sql.SQL("ALTER ROLE {} SET role = {}").format(sql.Identifier(MIGRATOR_ROLE), owner))
-        # Who holds a migration up is named only to a role that may see it.
-        connection.execute(sql.SQL("GRANT pg_read_all_stats TO {}").format(owner))
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
-            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), owner))
+            names = [sql.Identifier(name) for name in (DATABASE, OWNER_ROLE)]
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
     with _superuser(server, secrets, DATABASE) as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        connection.execute((FILES / "pooler.sql").read_bytes())
 
 
 def grant(conninfo: str) -> None:
@@ -156,14 +145,6 @@ def grant(conninfo: str) -> None:
     with psycopg.connect(conninfo, autocommit=True) as connection:
         for kind, name in GRANTED_ROLES.items():
             connection.execute("SELECT grant_access_v1(%s, %s)", [name, kind])
-
-
-def scram_verifier(server: Server, secrets: Secrets, role: str) -> str:
-    """The stored SCRAM secret of a role, which PgBouncer needs to check it without the password."""
-    with _superuser(server, secrets) as connection:
-        row = connection.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", [role]).fetchone()
-    assert row is not None
-    return str(row[0])
 
 
 def answers(conninfo: str) -> bool:

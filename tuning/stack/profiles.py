@@ -1,22 +1,16 @@
 """Named configurations of the whole stack: which parts run, and how the service is set."""
 
 import os
+import re
 from dataclasses import dataclass, field, replace
 
+from tuning.stack.postgres import FILES
+
+# The deployment's server has the same file.
 POSTGRES_SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "password_encryption": "scram-sha-256",
-    "max_connections": "100",
-    "shared_buffers": "256MB",
-    "wal_level": "replica",
-    "max_wal_size": "2GB",
-    # A replica that is gone for good must not fill the disk of the primary.
-    "max_slot_wal_keep_size": "1GB",
-    "shared_preload_libraries": "pg_stat_statements",
-    # Django asks for UTC on each new connection unless the server speaks it already.
-    "timezone": "UTC",
-    "log_timezone": "UTC",
+    **dict(re.findall(r"^(\w+) = '(.*)'$", (FILES / "postgresql.conf").read_text(), re.MULTILINE)),
 }
 
 # PgBouncer's servers: what two to four cores and their disk work on at a time

@@ -9,7 +9,7 @@ from tuning.stack.children import Child, spawn
 from tuning.stack.ports import HOST
 from tuning.stack.secrets import write_private
 
-MAX_MEMORY = "128mb"
+SETTINGS = Path(__file__).with_name("redis.conf")
 
 
 def start(program: Program, directory: Path, log: Path, account: Account, *, port: int, password: str) -> Child:
@@ -25,13 +25,8 @@ def start(program: Program, directory: Path, log: Path, account: Account, *, por
         f"port {port}",
         f"requirepass {password}",
         f"dir {directory}",
-        f"maxmemory {MAX_MEMORY}",
-        # What has no time to live is a queue or its bindings, and they are not to be forgotten for a cache.
-        "maxmemory-policy volatile-lru",
-        'save ""',
-        "appendonly no",
     ]
-    write_private(configuration, "\n".join(lines) + "\n")
+    write_private(configuration, "\n".join(lines) + "\n" + SETTINGS.read_text())
     account.give(configuration)
     child = spawn("redis", [str(program.path), str(configuration)], log=log, account=account)
     try:

@@ -19,6 +19,7 @@ class Secrets:
     readonly: str
     replicator: str
     monitor: str
+    pooler: str
     redis: str
     secret_key: str
     jwt_key: str

@@ -269,10 +269,8 @@ class Stack:
             return
         self._report(f"starting PgBouncer {self._pgbouncer.version}")
         primary = self._server("primary")
-        users = {
-            role: postgres.scram_verifier(primary, self._secrets, role)
-            for role in (*postgres.GRANTED_ROLES.values(), postgres.MIGRATOR_ROLE, postgres.MONITOR_ROLE)
-        }
+        # All others are asked for: pgbouncer.ini's auth_query.
+        users = {postgres.POOLER_ROLE: self._secrets.pooler, postgres.MONITOR_ROLE: self._secrets.monitor}
         child = pgbouncer.start(
             self._pgbouncer,
             self.paths.data("pgbouncer"),
@@ -288,6 +286,7 @@ class Stack:
                 "DIRECT_POOL_SIZE": str(DIRECT_POOL_SIZE),
                 "MAX_CLIENT_CONN": str(MAX_CLIENT_CONN),
                 "ADMIN_USER": postgres.MONITOR_ROLE,
+                "AUTH_USER": postgres.POOLER_ROLE,
             },
             users=users,
             conninfo=self.pooled,

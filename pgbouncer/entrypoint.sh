@@ -1,0 +1,32 @@
+#!/bin/sh
+# Render the configuration for this PgBouncer from the environment, and become PgBouncer.
+# Secrets are files: pooler_password of the user that asks PostgreSQL, monitor_password of the one of the console.
+set -eu
+umask 077
+here=$(dirname "$0")
+secrets=${HOTROW_SECRETS:-/run/secrets}
+run=${HOTROW_RUN:-/tmp}
+# The oldest without a known hole that lets somebody in (PgBouncer's NEWS: CVE-2025-12819, and four more in 1.25.2).
+oldest=${PGBOUNCER_MIN_VERSION:-1.25.2}
+
+refuse() {
+    echo "PgBouncer cannot start: $1" >&2
+    exit 1
+}
+
+# A line of the auth_file; a quote in it is written twice.
+user() {
+    [ -s "$secrets/$2" ] || refuse "$secrets/$2 is missing or empty: run make secrets, and mount it"
+    printf '"%s" "%s"\n' "$1" "$(head -n 1 "$secrets/$2" | sed 's/"/""/g')"
+}
+
+RELEASE=$(pgbouncer --version | awk 'NR == 1 { print $2 }')
+[ "$(printf '%s\n' "$oldest" "$RELEASE" | sort -V | head -n 1)" = "$oldest" ] ||
+    refuse "it is $RELEASE, and $oldest or newer is needed: build the image on a newer base"
+
+AUTH_FILE=$run/userlist.txt AUTH_USER=hotrow_pooler ADMIN_USER=hotrow_monitor
+export RELEASE AUTH_FILE AUTH_USER ADMIN_USER
+lines=$(user "$AUTH_USER" pooler_password && user "$ADMIN_USER" monitor_password)
+printf '%s\n' "$lines" > "$AUTH_FILE"
+awk -f "$here/render.awk" "$here/pgbouncer.ini.template" > "$run/pgbouncer.ini"
+exec pgbouncer "$run/pgbouncer.ini"

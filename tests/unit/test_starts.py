@@ -1,0 +1,117 @@
+"""The images' start scripts and ``make secrets``: what they make, and the one line of a start that cannot be."""
+
+import os
+import re
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.test_pgbouncer import VALUES
+from tuning.stack.pgbouncer import TEMPLATE, render
+
+ROOT = Path(__file__).parents[2]
+SECRETS = {"pooler_password": 'a"b', "monitor_password": "monitor"}
+
+
+def make_secrets(directory: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "secrets", f"SECRETS={directory}"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+
+def start_pgbouncer(
+    directory: Path, version: str = "1.25.2", without: str = "", **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the image's entrypoint with a pgbouncer that tells its version, and shows the configuration it is given."""
+    secrets, programs = directory / "secrets", directory / "bin"
+    for each in (secrets, programs):
+        each.mkdir()
+    for name, text in SECRETS.items():
+        (secrets / name).write_text(text + "\n")
+    program = programs / "pgbouncer"
+    program.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "PgBouncer {version}" || cat "$1"\n')
+    program.chmod(0o755)
+    values = {**VALUES, "HOTROW_SECRETS": str(secrets), "HOTROW_RUN": str(directory), **changes}
+    values.pop(without, None)
+    if without in SECRETS:
+        (secrets / without).unlink()
+    env = {"PATH": f"{programs}:{os.environ['PATH']}", **values}
+    return subprocess.run(
+        ["sh", ROOT / "pgbouncer/entrypoint.sh"], env=env, capture_output=True, text=True, cwd=directory
+    )
+
+
+@pytest.mark.parametrize("version", ["1.25.2", "1.26.0", "1.100.0"])
+def test_pgbouncer_starts_on_what_the_template_says(tmp_path: Path, version: str) -> None:
+    done = start_pgbouncer(tmp_path, version)
+    assert (done.returncode, done.stderr) == (0, "")
+    values = VALUES | {"AUTH_FILE": str(tmp_path / "userlist.txt")}
+    assert done.stdout == render(TEMPLATE.read_text(), tuple(int(part) for part in version.split(".")), values)
+    users = tmp_path / "userlist.txt"
+    assert users.read_text() == '"hotrow_pooler" "a""b"\n"hotrow_monitor" "monitor"\n'
+    assert stat.S_IMODE(users.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("case", "says"),
+    [
+        ({"version": "1.18.0"}, "PgBouncer cannot start: it is 1.18.0, and 1.25.2 or newer is needed"),
+        ({"version": "1.9.0", "PGBOUNCER_MIN_VERSION": "1.18.0"}, "it is 1.9.0, and 1.18.0 or newer is needed"),
+        ({"without": "pooler_password"}, r"secrets/pooler_password is missing or empty: run make secrets"),
+        ({"without": "monitor_password"}, r"secrets/monitor_password is missing or empty: run make secrets"),
+        ({"without": "POOL_SIZE"}, r"pgbouncer.ini.template: the value POOL_SIZE is not set"),
+    ],
+)
+def test_pgbouncer_says_in_one_line_why_it_cannot_start(tmp_path: Path, case: dict[str, str], says: str) -> None:
+    done = start_pgbouncer(tmp_path, **case)
+    assert done.returncode != 0
+    assert re.search(says, done.stderr)
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "secret", "says"),
+    [
+        (["primary"], "", r"/migrator_password is missing or empty: run make secrets, and mount it"),
+        (["replica"], "app_password", r"/replicator_password is missing or empty: run make secrets, and mount it"),
+        ([], "app_password", r"say primary or replica"),
+    ],
+)
+def test_postgres_says_in_one_line_why_it_cannot_start(
+    tmp_path: Path, arguments: list[str], secret: str, says: str
+) -> None:
+    if secret:
+        (tmp_path / secret).write_text("x\n")
+    env = {"PATH": os.environ["PATH"], "HOTROW_SECRETS": str(tmp_path), "PGDATA": str(tmp_path / "data")}
+    done = subprocess.run(["sh", ROOT / "postgres/start.sh", *arguments], env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.fullmatch(rf"PostgreSQL cannot start: .*{says}\n", done.stderr)
+
+
+def test_secrets_are_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
+    directory = tmp_path / "secrets"
+    first = make_secrets(directory)
+    made = {path.name: path.read_text() for path in directory.iterdir()}
+    assert len(first.stdout.splitlines()) == len(made)
+    # Others cannot enter; who is given one file by its mount, as the images' users are, can read it.
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o444}
+    assert all(re.fullmatch(r"(k1:)?[\w-]{64}\n", text) for text in made.values())
+    assert len(set(made.values())) == len(made)
+    (directory / "redis_password").unlink()
+    second = make_secrets(directory)
+    assert second.stdout == f"Made {directory}/redis_password\n"
+    again = {path.name: path.read_text() for path in directory.iterdir()}
+    assert {name for name in made if made[name] != again[name]} == {"redis_password"}
+
+
+def test_every_secret_of_the_deployment_is_made_and_none_is_tracked(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    section = (ROOT / "docker-compose.yml").read_text().partition("\nsecrets:\n")[2]
+    assert set(re.findall(r"\{file: secrets/(\w+)\}", section)) == {path.name for path in tmp_path.iterdir()}
+    ignored = subprocess.run(["git", "check-ignore", "secrets/app_password", ".env"], cwd=ROOT, capture_output=True)
+    assert ignored.returncode == 0
+    assert subprocess.run(["git", "check-ignore", ".env.example"], cwd=ROOT, capture_output=True).returncode == 1
