@@ -5,7 +5,7 @@ from typing import Any
 from psycopg.conninfo import conninfo_to_dict
 
 from service.config.environment import ConnectionMode, Environment
-from service.db.router import REPLICA
+from service.db.router import LANE, REPLICA
 
 # Django's, with an eye on the deadline of the request at hand.
 ENGINE = "service.db.postgresql"
@@ -31,7 +31,7 @@ def databases(env: Environment) -> dict[str, dict[str, Any]]:
     lane = env.lane_database_url or env.database_url
     entries = {
         "default": database(env, env.database_url.get_secret_value(), env.pool_size),
-        "lane": _lane(env, lane.get_secret_value()),
+        LANE: _lane(env, lane.get_secret_value()),
     }
     if env.replica_url is not None:
         entries[REPLICA] = _replica(env, env.replica_url.get_secret_value())

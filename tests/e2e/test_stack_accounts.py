@@ -109,7 +109,7 @@ def copy_interpreter(target: Path) -> str:
 
 def copy_code(home: Path) -> list[Path]:
     """Copy the checkout and its dependencies, which are below a private directory, to a readable one."""
-    for room in ("service", "tuning", "sql", "pgbouncer"):
+    for room in ("service", "tuning", "sql", "pgbouncer", "postgres"):
         shutil.copytree(ROOT / room, home / "checkout" / room)
     packages = Path(sysconfig.get_path("purelib"))
     shutil.copytree(packages, home / "packages", ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)

@@ -73,7 +73,7 @@ def test_waiting_needs_a_token(stack: Stack, shop: Shop) -> None:
 def test_openapi_tells_of_every_answer(client: Client) -> None:
     paths = client.get("/api/openapi.json").json["paths"]
     join = paths["/api/products/{product_id}/waitlist"]["post"]["responses"]
-    assert set(join) == {"201", "401", "404", "409", "422", "503"}
+    assert set(join) == {"201", "400", "401", "404", "409", "422", "503"}
     reserve = paths["/api/reservations"]["post"]["responses"]["409"]["content"]["application/problem+json"]
     assert reserve["schema"]["properties"]["code"]["enum"] == ["insufficient", "inactive_product", "user_limit"]
     assert "204" in paths["/api/products/{product_id}/waitlist"]["delete"]["responses"]

@@ -16,9 +16,9 @@ SECRETS = {"pooler_password": 'a"b', "monitor_password": "monitor"}
 
 
 def make_secrets(directory: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["make", "secrets", f"SECRETS={directory}"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    # Under `make test` it would tell of its folder too.
+    command = ["make", "--no-print-directory", "secrets", f"SECRETS={directory}"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
 
 def start_pgbouncer(
