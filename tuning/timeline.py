@@ -8,6 +8,7 @@ in the middle writes a ``lost`` line, and a sample of its kind again once it is 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,27 +17,30 @@ FORMAT = "hotrow-timeline/1"
 # Kinds of samples. Totals are counters since whenever the part started: readers take differences.
 ACTIVITY = "activity"
 """``sessions``: a dict for each client backend that is not idle: ``pid``, ``user``, ``application``, ``state``,
-``wait_type`` and ``wait_event`` (None while it is on a processor), ``xact_s``, ``query_s``, ``state_s``, ``blocked_by``
-(pids), ``statement`` (a number, see STATEMENT). ``idle``: how many others there are. ``background``: as many dicts of
-``type``, ``wait_type``, ``wait_event`` for processes of the server that are no clients' and wait for something of note."""
+``wait_type`` and ``wait_event`` (None while it is on a processor), ``xact_s``, ``query_s``, ``state_s``,
+``blocked_by`` (pids), ``statement`` (a number, see STATEMENT). ``idle``: how many others there are.
+``background``: dicts of ``type``, ``wait_type``, ``wait_event`` for the server's own processes that do not rest."""
 STATEMENT = "statement"
 """``number`` and ``text``: said once, before the first sample that names it. ``query_id`` where the server has it."""
 LOCKS = "locks"
-"""``waits``: ``pid``, ``blocker``, ``lock`` (its kind), ``mode``, ``relation`` or None, ``waited_s``. Only where one waits."""
+"""``waits``: ``pid``, ``blocker``, ``lock`` (its kind), ``mode``, ``relation`` or None, ``waited_s``. Only where one
+waits."""
 DATABASE = "database"
-"""``totals``: pg_stat_database's of this database, with ``wal_bytes``, ``wal_syncs`` and ``wal_sync_ms`` where readable;
-``tables``: ``name``, ``seq_scan``, ``seq_tup_read``, ``idx_scan``, ``n_tup_upd``, ``n_tup_hot_upd``, ``rows``."""
+"""``totals``: pg_stat_database's of this database, with ``wal_bytes``, ``wal_syncs`` and ``wal_sync_ms`` where they can
+be read; ``tables``: ``name``, ``seq_scan``, ``seq_tup_read``, ``idx_scan``, ``n_tup_upd``, ``n_tup_hot_upd``, ``rows``."""
 STATEMENTS = "statements"
-"""pg_stat_statements as it is at this moment: ``query_id``, ``text``, ``calls``, ``total_ms``, ``rows``, ``blocks``."""
+"""``rows``: pg_stat_statements at this moment: ``query_id``, ``text``, ``calls``, ``total_ms``, ``rows``, ``blocks``."""
 POOLER = "pooler"
-"""PgBouncer: ``pools`` (SHOW POOLS; times in s) with each one's ``pool_size``, and ``totals`` by database (SHOW STATS_TOTALS)."""
+"""PgBouncer: ``pools`` (SHOW POOLS, times in s) with each one's ``pool_size``, and ``totals`` by database
+(SHOW STATS_TOTALS)."""
 PROCESSES = "processes"
-"""``groups``: by name, ``cpu_s`` (total, with what has ended), ``processes``, ``threads``, ``rss_bytes``, ``most_cpu_s``
-(that of the process which has used most). ``host``: ``cpu_s`` by ``user``, ``system``, ``iowait``, ``steal``, ``idle``; ``cores``."""
+"""``groups``: by name, ``cpu_s`` (total, with what has ended), ``processes``, ``threads``, ``rss_bytes``, and
+``most_cpu_s``, that of the process which has used most. ``host``: ``cpu_s`` by ``user``, ``system``, ``iowait``,
+``steal``, ``idle``, and ``cores``."""
 SERVICE = "service"
 """The service's /metrics: ``values``, by sample name with its labels, as Prometheus writes them."""
 REDIS = "redis"
-"""``ping_ms``, ``ops``, ``cpu_s``, ``clients``, ``blocked``, ``used_bytes`` and ``keyspace_hits``, ``keyspace_misses``."""
+"""``ping_ms``, ``ops``, ``cpu_s``, ``clients``, ``blocked``, ``used_bytes``, ``keyspace_hits``, ``keyspace_misses``."""
 LOAD = "load"
 """The generator: ``users``, ``requests``, ``failures`` (totals)."""
 LOST = "lost"
@@ -133,7 +137,7 @@ def read(path: Path) -> Timeline:
             samples.append(Sample(float(document.pop("t")), str(document.pop("kind")), document))
         except (KeyError, TypeError, ValueError) as error:
             raise TimelineError(f"{path}, line {number}: no sample: {error}") from error
-    if any(late.t < early.t for early, late in zip(samples, samples[1:], strict=False)):
+    if any(late.t < early.t for early, late in pairwise(samples)):
         notes.append("the clock went back while it was written: samples are in the order of their times")
         samples.sort(key=lambda sample: sample.t)
     return Timeline(header, tuple(samples), tuple(notes))
