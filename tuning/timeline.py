@@ -27,9 +27,11 @@ LOCKS = "locks"
 waits."""
 DATABASE = "database"
 """``totals``: pg_stat_database's of this database, with ``wal_bytes``, ``wal_syncs`` and ``wal_sync_ms`` where they can
-be read; ``tables``: ``name``, ``seq_scan``, ``seq_tup_read``, ``idx_scan``, ``n_tup_upd``, ``n_tup_hot_upd``, ``rows``."""
+be read; ``tables``: ``name``, ``seq_scan``, ``seq_tup_read``, ``idx_scan``, ``n_tup_upd``, ``n_tup_hot_upd`` and
+``rows``."""
 STATEMENTS = "statements"
-"""``rows``: pg_stat_statements at this moment: ``query_id``, ``text``, ``calls``, ``total_ms``, ``rows``, ``blocks``."""
+"""``rows``: pg_stat_statements at this moment: ``query_id``, ``text``, ``calls``, ``total_ms``, ``rows``,
+``blocks``."""
 POOLER = "pooler"
 """PgBouncer: ``pools`` (SHOW POOLS, times in s) with each one's ``pool_size``, and ``totals`` by database
 (SHOW STATS_TOTALS)."""
