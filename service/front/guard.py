@@ -17,8 +17,6 @@ _poll = gevent.monkey.get_original("select", "poll")
 
 # The largest body that is read to be refused, as Django's DATA_UPLOAD_MAX_MEMORY_SIZE.
 MAX_BODY_BYTES = 64 * 1024
-# Requests of one client in a row while the worker is at ease: each turn of the hub costs some 50 us.
-TURNS = 8
 
 
 class Guard:
@@ -40,7 +38,6 @@ class Guard:
         self._patience_s = patience_s
         self._hang_up = _poll()
         self._hang_up.register(client.fileno(), select.POLLRDHUP)
-        self._turn = 0
         self._missing: int | None = 0
         self._is_start = True
 
@@ -55,9 +52,7 @@ class Guard:
         closes_at = time.monotonic() + self._patience_s
         while True:
             is_busy = self._limit.is_half_full()
-            self._turn += 1
-            if is_busy or self._turn % TURNS == 0:
-                # gevent goes on with a client that asks again at once; the others are to be heard too.
+            if is_busy:
                 gevent.sleep(0)
             data = bytes(self._client.recv(size))
             self._missing = missing = requests.missing(data)
