@@ -13,6 +13,7 @@ from service.config.environment import environment
 from service.front.counts import counts
 from service.front.drain import Draining
 from service.front.guard import Guard
+from service.front.joined import Joined
 from service.front.limit import limit
 
 # Of one turn of the hub: the other workers want some of them too.
@@ -51,9 +52,11 @@ class GeventWorker(Draining, ggevent.GeventWorker):  # type: ignore[misc]  # gun
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         if counts.is_draining:
             req.force_close()
+        joined = Joined(sock)
         try:
-            return super().handle_request(listener_name, req, sock, addr)
+            return super().handle_request(listener_name, req, joined, addr)
         finally:
+            joined.flush()
             if isinstance(sock, Guard):
                 sock.ended()
             self.turn += 1
