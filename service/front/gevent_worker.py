@@ -12,16 +12,12 @@ from gunicorn.workers import ggevent
 from service.config.environment import environment
 from service.front.counts import counts
 from service.front.drain import Draining
-from service.front.guard import Guard
+from service.front.guard import LOOK_S, TURNS, Guard
 from service.front.joined import Joined
 from service.front.limit import limit
 
 # Of one turn of the hub: the other workers want some of them too.
 MAX_ACCEPT = 16
-# Requests in a row before the others are heard: gevent goes on with a client that asks again at once.
-TURNS = 8
-# Before a timer the hub looks at all sockets. Of those that sleep for 0 s it runs 50 first, and that took 0.1 s.
-LOOK_S = 1e-6
 
 
 class GeventWorker(Draining, ggevent.GeventWorker):  # type: ignore[misc]  # gunicorn has no types

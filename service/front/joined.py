@@ -27,10 +27,10 @@ class Joined:
 
     def sendall(self, data: bytes) -> None:
         if self._is_head_sent:
-            self._client.sendall(data)
+            send(self._client, data)
         elif self._head:
             head, self._head, self._is_head_sent = self._head, b"", True
-            self._client.sendall(head + data)
+            send(self._client, head + data)
         else:
             self._head = data
 
@@ -38,4 +38,11 @@ class Joined:
         """Send what waits."""
         if self._head:
             head, self._head, self._is_head_sent = self._head, b"", True
-            self._client.sendall(head)
+            send(self._client, head)
+
+
+def send(client: Any, data: bytes) -> None:
+    """Send all of it, as ``sendall`` of gevent does after asking the kernel for the size of its buffer."""
+    sent = client.send(data)
+    if sent < len(data):
+        client.sendall(data[sent:])
