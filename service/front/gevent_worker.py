@@ -12,7 +12,8 @@ from gunicorn.workers import ggevent
 from service.config.environment import environment
 from service.front.counts import counts
 from service.front.drain import Draining
-from service.front.guard import Guard
+from service.front.guard import LOOK_S, TURNS, Guard
+from service.front.joined import Joined
 from service.front.limit import limit
 
 # Of one turn of the hub: the other workers want some of them too.
@@ -26,6 +27,7 @@ class GeventWorker(Draining, ggevent.GeventWorker):  # type: ignore[misc]  # gun
     """
 
     drain_s = environment().drain_s
+    turn = 0
 
     def server_class(self, listener: Any, *, spawn: Any, **rest: Any) -> StreamServer:
         """Make the server of one listener; gunicorn's own takes one connection in each turn of the hub."""
@@ -46,11 +48,16 @@ class GeventWorker(Draining, ggevent.GeventWorker):  # type: ignore[misc]  # gun
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         if counts.is_draining:
             req.force_close()
+        joined = Joined(sock)
         try:
-            return super().handle_request(listener_name, req, sock, addr)
+            return super().handle_request(listener_name, req, joined, addr)
         finally:
+            joined.flush()
             if isinstance(sock, Guard):
                 sock.ended()
+            self.turn += 1
+            if self.turn % TURNS == 0:
+                gevent.sleep(LOOK_S)
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         gevent.spawn_later(seconds, call)

@@ -65,7 +65,8 @@ def reserve(user_id: int, key: str, lines: list[tuple[int, int]], mode: Mode = "
             assert result.expires_at is not None
             # Committed: no strategy runs in a transaction block.
             position = None if replica() is None else result.position or committed()
-            forget(quantities, position)
+            if not result.is_told:
+                forget(quantities, position)
             return Reservation(
                 order_id=result.order_id,
                 expires_at=result.expires_at,

@@ -12,6 +12,7 @@ import pytest
 from service.front import deadline, refusals, requests
 from service.front.counts import counts
 from service.front.door import Door, parked
+from service.front.joined import Joined
 from service.front.limit import INTERVAL_S, LEAST, TARGET_S, Limit
 
 POST = b"POST /api/reservations HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
@@ -246,3 +247,51 @@ def test_limit_of_none_stays_none() -> None:
     limit.ended(60, time.monotonic() + 60)
     assert limit.now == 0
     assert not limit.is_full()
+
+
+class Client:
+    """A socket that takes so many bytes at a time and notes what was sent at once."""
+
+    def __init__(self, takes: int = 1_000) -> None:
+        self.sent: list[bytes] = []
+        self._takes = takes
+
+    def send(self, data: bytes) -> int:
+        self.sent.append(data[: self._takes])
+        return len(self.sent[-1])
+
+    def sendall(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def shutdown(self) -> None:
+        self.sent.append(b"shutdown")
+
+
+def test_head_of_an_answer_goes_with_its_body() -> None:
+    client = Client()
+    joined = Joined(client)
+    joined.sendall(b"head")
+    assert not client.sent
+    joined.sendall(b"body")
+    joined.sendall(b"more")
+    joined.flush()
+    assert client.sent == [b"headbody", b"more"]
+
+
+def test_head_without_a_body_goes_before_whatever_else_is_done_with_the_socket() -> None:
+    client = Client()
+    Joined(client).flush()
+    assert not client.sent
+    joined = Joined(client)
+    joined.sendall(b"head")
+    joined.shutdown()
+    joined.flush()
+    assert client.sent == [b"head", b"shutdown"]
+
+
+def test_what_the_kernel_did_not_take_at_once_is_sent_too() -> None:
+    client = Client(takes=6)
+    joined = Joined(client)
+    joined.sendall(b"head")
+    joined.sendall(b"body")
+    assert client.sent == [b"headbo", b"dy"]

@@ -8,6 +8,7 @@ loop over epoll with requests made beforehand costs about 25 us a request, so th
 import gc
 import http
 import json
+import os
 import resource
 import select
 import socket
@@ -49,6 +50,8 @@ class Plan:
     run: str
     reads: int = 2
     host: str = "127.0.0.1"
+    core: int | None = None
+    """The processor core that this process stays on."""
 
 
 @dataclass(slots=True)
@@ -259,6 +262,8 @@ def main() -> None:
     given = json.load(sys.stdin)
     plan = Plan(**{**given, "phases": [Phase(**phase) for phase in given["phases"]]})
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    if plan.core is not None:
+        os.sched_setaffinity(0, {plan.core})
     gc.disable()
     json.dump([asdict(heard) for heard in Flood(plan).run()], sys.stdout)
 

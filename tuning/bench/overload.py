@@ -1,6 +1,7 @@
 """Three times as many requests as the service can serve, with shedding and without; then half as many."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -32,8 +33,8 @@ AFTERWARDS = 0.5
 AFTERWARDS_S = 15
 PEAK_S = 5
 WARM_UP_S = 2
-# Enough to keep the service busy, and about as many as it lets in.
-CALLERS = 48
+# For each worker: enough to keep it busy, and as many as it lets in.
+CALLERS = 24
 # What a buyer takes for an answer; later ones are no goodput.
 GOOD_S = 1.0
 # Afterwards a slot of this length is normal when as many of its requests as this share are good.
@@ -92,6 +93,7 @@ def measure(
     *,
     rounds: int,
     seconds: int,
+    is_apart: bool,
     postgres_bin: Path | None,
     step: Report,
     figures: Report,
@@ -102,44 +104,76 @@ def measure(
         strategies: The service's ways to reserve; each has a stack of its own.
         rounds: How often each is measured.
         seconds: The length of a flood; the peak before it and the calm after it are no longer.
+        is_apart: Give the load a core of its own, and the stack the others: as on two machines, what it costs to ask
+            is not taken from the service.
         postgres_bin: Another PostgreSQL than the embedded one.
         step: Called when something begins.
         figures: Called with what is measured.
 
     Raises:
-        StackError: A part did not start, or ended.
+        StackError: A part did not start, or ended; or there is one core alone to share.
     """
     found = Measured()
+    cores = sorted(os.sched_getaffinity(0))
+    if is_apart and len(cores) < 2:
+        raise StackError("there is one core: leave out --apart")
+    core = cores.pop() if is_apart else None
+    with _on(cores):
+        _measure(found, strategies, rounds, seconds, core, postgres_bin, step, figures)
+    return found
+
+
+@contextmanager
+def _on(cores: Sequence[int]) -> Iterator[None]:
+    """Keep this process, and those that it starts meanwhile, on these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _measure(
+    found: Measured,
+    strategies: Sequence[str],
+    rounds: int,
+    seconds: int,
+    core: int | None,
+    postgres_bin: Path | None,
+    step: Report,
+    figures: Report,
+) -> None:
     calm_s, afterwards_s = min(PEAK_S, seconds), min(AFTERWARDS_S, seconds)
     for strategy in strategies:
         role = "lab" if strategy in ("pessimistic", "optimistic", "conditional") else KIT.role
-        service = {**KIT.service, "STRATEGY": strategy}
+        workers = len(os.sched_getaffinity(0))
+        service = {**KIT.service, "STRATEGY": strategy, "WORKERS": str(workers)}
         profile = replace(KIT, role=role, has_replica=False, has_web=False, service=service)
         with running(INSTANCE, profile, is_fresh=True, postgres_bin=postgres_bin, report=step) as stack:
             _stock(stack)
             rows = {shedding: Row(strategy, shedding) for shedding in (ON, OFF)}
             with _served(stack, {}, "on") as on, _served(stack, NO_DOOR, "off") as off:
                 ports = {ON: on, OFF: off}
-                _flood(stack, off, [Phase(0, WARM_UP_S, CALLERS)])
+                _flood(stack, off, core, [Phase(0, WARM_UP_S, CALLERS * workers)])
                 for number in range(rounds):
                     step(f"{strategy}, round {number + 1} of {rounds}: two floods of {seconds} s")
                     for shedding in (ON, OFF) if number % 2 == 0 else (OFF, ON):
                         figures(f"{strategy}, shedding {shedding}")
                         # The capacity is that of the service which refuses nobody.
-                        (calm,) = _flood(stack, off, [Phase(0, calm_s, CALLERS)])
+                        (calm,) = _flood(stack, off, core, [Phase(0, calm_s, CALLERS * workers)])
                         peak = len(calm.good) / calm_s
                         if not peak:
                             raise StackError(f"no request succeeded: see {stack.paths.log('off')}")
                         phases = [Phase(OVERLOAD * peak, seconds), Phase(AFTERWARDS * peak, afterwards_s)]
                         rows[shedding].peaks.append(peak)
-                        rows[shedding].floods.append(_summed(phases, *_flood(stack, ports[shedding], phases)))
+                        rows[shedding].floods.append(_summed(phases, *_flood(stack, ports[shedding], core, phases)))
                         stack.check()
             found.rows += rows.values()
             step("auditing")
             found.audit += audit.check(stack.superuser)
             found.parts = {part.name: part.version for part in stack.parts}
             found.notes += [note for note in stack.notes if note not in found.notes]
-    return found
 
 
 def normal_after_s(heard: Heard, per_s: float, seconds: float) -> float | None:
@@ -200,11 +234,11 @@ def _served(stack: Stack, changes: dict[str, str], name: str) -> Iterator[int]:
         child.stop()
 
 
-def _flood(stack: Stack, port: int, phases: Sequence[Phase]) -> list[Heard]:
+def _flood(stack: Stack, port: int, core: int | None, phases: Sequence[Phase]) -> list[Heard]:
     """Run the phases in a process of their own, whose work is not this one's to disturb."""
     kid, key = tokens.first_key(stack.service_env()["JWT_KEYS"])
     issued = [tokens.issue(user, kid, key) for user in range(1, BUYERS + 1)]
-    plan = Plan(port, [*phases], issued, PRODUCT, str(time.time_ns()), host=HOST)
+    plan = Plan(port, [*phases], issued, PRODUCT, str(time.time_ns()), host=HOST, core=core)
     done = subprocess.run(
         [sys.executable, "-m", "tuning.bench.flood"],
         input=json.dumps(asdict(plan)),

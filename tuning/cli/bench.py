@@ -159,6 +159,9 @@ def overload(
     strategy: Annotated[list[str] | None, typer.Option(help="Default batched and pessimistic; repeatable.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; each measures everything once.")] = 1,
     seconds: Annotated[int, typer.Option(min=1, help="Length of one flood.")] = 60,
+    is_apart: Annotated[
+        bool, typer.Option("--apart/--together", help="Give the load a core of its own, and the stack the others.")
+    ] = False,
     out_dir: Out = Path("results"),
     as_json: AsJson = False,
     postgres_bin: PostgresBin = None,
@@ -174,11 +177,12 @@ def overload(
             strategy or bench_of_overload.STRATEGIES,
             rounds=rounds,
             seconds=seconds,
+            is_apart=is_apart,
             postgres_bin=postgres_bin,
             step=progress.step,
             figures=progress.figures,
         )
-    found = bench_overload.document(measured, machine(), rounds=rounds, seconds=seconds)
+    found = bench_overload.document(measured, machine(), rounds=rounds, seconds=seconds, is_apart=is_apart)
     _publish(out_dir, "bench-overload", found, bench_overload.markdown(found), _print_overload, as_json=as_json)
     if wrong := bench_overload.failed(found):
         fail(f"{wrong} answers or counters were wrong: see {out_dir / 'bench-overload.json'}")

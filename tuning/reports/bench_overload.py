@@ -16,13 +16,14 @@ MAX_LAG_MS = 100.0
 MAX_CPU = 0.8
 
 
-def document(found: Measured, machine: Machine, *, rounds: int, seconds: int) -> dict[str, Any]:
+def document(found: Measured, machine: Machine, *, rounds: int, seconds: int, is_apart: bool) -> dict[str, Any]:
     """Everything that was measured, ready for JSON."""
     return {
         "machine": asdict(machine),
         "settings": {"overload": OVERLOAD, "afterwards": AFTERWARDS, "callers": CALLERS, **found.parts},
         "rounds": rounds,
         "seconds": seconds,
+        "is_apart": is_apart,
         "rows": [_row(row) for row in found.rows],
         "audit": [asdict(result) for result in found.audit],
         "notes": [*found.notes, *_bounds(found)],
@@ -63,9 +64,10 @@ def sentence(found: dict[str, Any]) -> str:
 def markdown(found: dict[str, Any]) -> str:
     """The document for people."""
     machine = found["machine"]
+    place = "a core of its own" if found["is_apart"] else "the same cores"
     conditions = (
         f"{found['rounds']} rounds on {machine['cores']} cores of {machine['cpu']} with "
-        f"{machine['memory_bytes'] / 2**30:.0f} GiB, load on the same machine; medians. {OVERLOAD:.0f} times the peak "
+        f"{machine['memory_bytes'] / 2**30:.0f} GiB, load on {place}; medians. {OVERLOAD:.0f} times the peak "
         f"of the service without shedding for {found['seconds']} s, then {AFTERWARDS} times. Good is a success within "
         f"{GOOD_S:.0f} s of when the request was due, as a share of the peak; lost is none after "
         f"{PATIENCE_S:.0f} s, when the client hangs up. "

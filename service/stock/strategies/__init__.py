@@ -60,7 +60,8 @@ def _signed(bits: int) -> int:
 class Result:
     """``order_id`` and ``expires_at`` are set when reserved or replayed, ``available`` when insufficient.
 
-    ``position`` is where the reservation is in the log, if the strategy knows.
+    ``position`` is where the reservation is in the log, if the strategy knows. ``is_told`` where the strategy has
+    ended what was kept of the products.
     """
 
     outcome: Outcome
@@ -68,6 +69,7 @@ class Result:
     expires_at: datetime | None = None
     available: dict[int, int] | None = None
     position: int | None = None
+    is_told: bool = False
 
 
 Strategy = Callable[[Request], Result]

@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
+from uuid import UUID
 
 from django.db import DatabaseError, connections
 from django.db import Error as AnyDatabaseError
@@ -13,6 +14,7 @@ from service.config.environment import WorkerClass, environment
 from service.db.replica import committed
 from service.db.sqlstates import INVALID_REQUEST, is_connection_lost, is_read_only, sqlstate
 from service.metrics.instruments import BATCH_REQUESTS, BATCH_SECONDS
+from service.stock.availability import forget
 from service.stock.lane import Lane
 from service.stock.strategies import Outcome, Request, Result, function
 
@@ -98,17 +100,20 @@ class Sender:
             cursor.execute(
                 _CALL,
                 [
-                    [request.order_id for request in batch],
-                    [request.user_id for request in batch],
+                    _array(request.order_id for request in batch),
+                    _array(request.user_id for request in batch),
                     [request.key for request in batch],
-                    products,
-                    [request.quantities[product] for request, product in zip(batch, products, strict=True)],
+                    _array(products),
+                    _array(request.quantities[product] for request, product in zip(batch, products, strict=True)),
                     batch[0].ttl_s,
                 ],
             )
             rows = cursor.fetchall()
-        # Once for all of them: reading it for each cost a round trip of its own.
-        position = committed(ALIAS) if any(row[0] in _WRITTEN for row in rows) else None
+        # Once for all of them: reading it for each cost a round trip of its own, and telling of it 24 us.
+        written = {product for product, row in zip(products, rows, strict=True) if row[0] in _WRITTEN}
+        position = committed(ALIAS) if written else None
+        if written:
+            forget(written, position)
         return [
             Result(
                 outcome=Outcome(outcome),
@@ -116,6 +121,12 @@ class Sender:
                 expires_at=expires_at,
                 available=None if available is None else {product: available},
                 position=position,
+                is_told=True,
             )
             for product, (outcome, order_id, expires_at, available) in zip(products, rows, strict=True)
         ]
+
+
+def _array(values: Iterable[int | UUID]) -> str:
+    """As PostgreSQL reads an array; psycopg asks each element how it is quoted, and these need no quotes."""
+    return f"{{{','.join(map(str, values))}}}"
