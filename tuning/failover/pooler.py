@@ -119,12 +119,12 @@ def repointed(text: str, names: list[str], target: Address) -> str:
         entry = re.compile(rf'^("?{re.escape(name)}"?\s*=)(.*)$', re.MULTILINE)
         found = entry.search(text)
         parts = found[2] if found else ""
-        if not (re.search(r"\bhost=\S+", parts) and re.search(r"\bport=\S+", parts)):
+        if found is None or not (re.search(r"\bhost=\S+", parts) and re.search(r"\bport=\S+", parts)):
             raise ValueError(
                 f"the file has no entry of database {name} with host= and port=: --config names another file"
             )
         changed = re.sub(r"\bport=\S+", f"port={target.port}", re.sub(r"\bhost=\S+", f"host={target.host}", parts))
-        text = entry.sub(lambda match, changed=changed: match[1] + changed, text, count=1)
+        text = text[: found.start(2)] + changed + text[found.end(2) :]
     return text
 
 
