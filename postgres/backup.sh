@@ -145,8 +145,9 @@ check() {
             --username=postgres "$@" "$database"
     }
     until ask --command='SELECT 1' > /dev/null 2>&1; do
-        ! grep -q -E 'FATAL: .*(recover|restore|target|checkpoint|configur)|PANIC|database system is shut down' "$scratch/log" ||
-            refuse "$base cannot be restored: $(grep -E 'FATAL|PANIC' "$scratch/log" | head -n 1)"
+        # To whoever comes too early it says FATAL as well.
+        died=$(grep -E 'FATAL|PANIC|system is shut down' "$scratch/log" | grep -v -E 'starting up|not accepting' | head -n 1)
+        [ -z "$died" ] || refuse "$base cannot be restored: $died"
         sleep 0.2
     done
     broken=$(ask --file="$here/invariants.sql") || refuse "the invariants cannot be checked, see above"
