@@ -38,7 +38,8 @@ def test_howto_says_which_tables_carry_the_product(direct: psycopg.Connection) -
     def carrying(column: str) -> set[str]:
         rows = direct.execute(
             "SELECT table_name FROM information_schema.columns WHERE column_name = %s"
-            " AND table_name ~ '(stock_|_stock$)' AND table_name IN (SELECT tablename FROM pg_tables WHERE schemaname = 'public')",
+            " AND table_name ~ '(stock_|_stock$)'"
+            " AND table_name IN (SELECT tablename FROM pg_tables WHERE schemaname = 'public')",
             [column],
         ).fetchall()
         return {row[0] for row in rows}
