@@ -19,6 +19,8 @@ RUN for name in service load tools; do \
 FROM ${BASE_IMAGE} AS base
 RUN groupadd --gid 10001 hotrow \
     && useradd --uid 10001 --gid hotrow --no-create-home --home-dir /app hotrow \
+    # Where the tools meet PgBouncer's file; a volume takes its rights from whichever image is there first.
+    && install --directory --mode=0777 /var/lib/hotrow \
     && dpkg-query --show --showformat '${Package} ${Version}\n' > /opt/debian-packages.txt
 WORKDIR /app
 ENV PYTHONPATH=/app \

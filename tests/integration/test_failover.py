@@ -52,10 +52,15 @@ class Site:
         self.superuser = make_conninfo(stack.superuser, port=self.port, dbname=postgres.DATABASE)
 
     def command(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        with self.start(*arguments, **changes) as process:
+            out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def start(self, *arguments: str, **changes: str) -> subprocess.Popen[str]:
         given = {"replica": self.replica, "pgbouncer": self.stack.console, "config": str(self.config), **changes}
         options = [word for name, value in given.items() for word in (f"--{name}", value)]
         whole = [sys.executable, "-m", "tuning.cli.main", "failover", *options, *arguments]
-        return subprocess.run(whole, capture_output=True, text=True, timeout=120)
+        return subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def result(self, *arguments: str) -> dict[str, Any]:
         done = self.command("--json", *arguments)
@@ -82,13 +87,26 @@ class Site:
         return [f"{one.invariant}: {text}" for one in audit.check(self.superuser) for text in one.violations]
 
 
+@contextmanager
+def started(instance: str) -> Iterator[Site]:
+    if binaries.find("pgbouncer") is None:
+        missing("pgbouncer")
+    with running(instance, replace(KIT, has_redis=False, has_web=False), is_fresh=True) as stack:
+        yield Site(stack)
+
+
 @pytest.fixture
 def site(state_directory: Path) -> Iterator[Site]:
     """A stack of the test's own: its replica is promoted."""
-    if binaries.find("pgbouncer") is None:
-        missing("pgbouncer")
-    with running("failover", replace(KIT, has_redis=False, has_web=False), is_fresh=True) as started:
-        yield Site(started)
+    with started("failover") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def unharmed(state_directory: Path) -> Iterator[Site]:
+    """A stack whose replica stays one."""
+    with started("refused") as made:
+        yield made
 
 
 @contextmanager
@@ -183,7 +201,7 @@ def _the_old_primary_gets_no_writes(site: Site) -> None:
     assert site.pooled_port() == site.port
 
 
-def test_run_that_was_ended_is_finished_by_another(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_that_was_ended_is_finished_by_another(site: Site) -> None:
     """Ended after each step in turn, on one stack: what a run leaves is where the next one begins."""
     request = Request(site.replica, site.stack.console, site.config, address(site.replica), is_switchover=True)
     console = Console(site.stack.console)
@@ -199,27 +217,6 @@ def test_run_that_was_ended_is_finished_by_another(site: Site, monkeypatch: pyte
         return any(one.is_paused for one in console.databases())
 
     whole = plan().steps
-    # Somebody's transaction does not end, or the replica does not get on: clients go on where they were.
-    monkeypatch.setattr(pooler, "HOLD_TIMEOUT_S", 0.5)
-    with psycopg.connect(site.stack.pooled, prepare_threshold=None) as open_transaction:
-        open_transaction.execute("SELECT 1")
-        with pytest.raises(TimeoutError, match=r"did not end within 0\.5 s"):
-            take(len(whole))
-        assert not is_held()
-    monkeypatch.setattr(pooler, "HOLD_TIMEOUT_S", PATIENCE_S)
-    monkeypatch.setattr(run, "CATCH_UP_TIMEOUT_S", 0.5)
-    replica = ReadReplica(site.stack)
-    replica.execute("SELECT pg_wal_replay_pause()")
-    eventually(
-        lambda: replica.execute("SELECT pg_get_wal_replay_pause_state()") == "paused", PATIENCE_S, "replay is paused"
-    )
-    _write_directly(site)
-    with pytest.raises(TimeoutError, match="did not catch up"):
-        take(len(whole))
-    assert not is_held()
-    replica.execute("SELECT pg_wal_replay_resume()")
-    monkeypatch.setattr(run, "CATCH_UP_TIMEOUT_S", PATIENCE_S)
-
     take(1)
     assert is_held()
     assert plan().steps == whole
@@ -245,7 +242,48 @@ def test_run_that_was_ended_is_finished_by_another(site: Site, monkeypatch: pyte
     assert site.pooled_port() == site.port
 
 
-def test_command_says_in_one_line_why_it_does_nothing(site: Site, tmp_path: Path) -> None:
+def test_failure_before_the_promotion_lets_clients_go_on(unharmed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = unharmed
+    request = Request(site.replica, site.stack.console, site.config, address(site.replica), is_switchover=True)
+
+    def attempt() -> None:
+        facts = run.read(request)
+        Failover(request, facts, decide(facts, is_switchover=True), lambda message: None).run()
+
+    def is_held() -> bool:
+        return any(one.is_paused for one in Console(site.stack.console).databases())
+
+    # Somebody's transaction does not end.
+    monkeypatch.setattr(pooler, "HOLD_TIMEOUT_S", 0.5)
+    with psycopg.connect(site.stack.pooled, prepare_threshold=None) as open_transaction:
+        open_transaction.execute("SELECT 1")
+        with pytest.raises(TimeoutError, match=r"did not end within 0\.5 s"):
+            attempt()
+        assert not is_held()
+        # The same where a person loses patience.
+        with site.start("--switchover", "--yes") as command:
+            eventually(is_held, PATIENCE_S, "clients are held")
+            command.send_signal(signal.SIGINT)
+            assert "stopped by SIGINT" in command.communicate(timeout=PATIENCE_S)[1]
+        assert not is_held()
+    # The replica does not get on.
+    monkeypatch.setattr(pooler, "HOLD_TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr(run, "CATCH_UP_TIMEOUT_S", 0.5)
+    replica = ReadReplica(site.stack)
+    replica.execute("SELECT pg_wal_replay_pause()")
+    try:
+        eventually(lambda: replica.execute("SELECT pg_get_wal_replay_pause_state()") == "paused", PATIENCE_S, "a pause")
+        _write_directly(site)
+        with pytest.raises(TimeoutError, match="did not catch up"):
+            attempt()
+    finally:
+        replica.execute("SELECT pg_wal_replay_resume()")
+    assert not is_held()
+    assert site.replica_is_one()
+
+
+def test_command_says_in_one_line_why_it_does_nothing(unharmed: Site, tmp_path: Path) -> None:
+    site = unharmed
     other = tmp_path / "pgbouncer.ini"
     other.write_text("[databases]\nelsewhere = host=127.0.0.1 port=1\n")
     nobody = make_conninfo(site.replica, port="1")
