@@ -9,7 +9,7 @@ from tuning.failover.facts import Facts, Replica
 # A segment of the write-ahead log: a replica that is further behind keeps clients waiting while it catches up.
 MAX_LAG_BYTES = 16 * 1024 * 1024
 # A primary that sent something so short a time ago may live, whoever cannot reach it: an idle one is asked by the
-# replica after half of wal_receiver_timeout (60 s), and answers. One that was killed closes the stream, and is not waited for.
+# replica after half of wal_receiver_timeout (60 s), and answers. One that was killed closes the stream.
 ALIVE_WITHIN_S = 35.0
 
 
