@@ -1,13 +1,13 @@
-# The service, and with --target load Locust with its scenarios. Another base needs Python 3.11 or newer with venv.
+# The service; with --target load Locust with its scenarios, with --target tools the `hotrow` command. Another base needs Python 3.11 or newer with venv.
 ARG BASE_IMAGE=python:3.13.9-slim-trixie
 
 FROM ${BASE_IMAGE} AS build
 ARG PIP_OPTIONS=
 WORKDIR /build
-COPY requirements-service.lock requirements-load.lock ./
+COPY requirements-service.lock requirements-load.lock requirements-tools.lock ./
 SHELL ["/bin/sh", "-eu", "-c"]
 # Wheels alone: there is no compiler, and no code of a package runs.
-RUN for name in service load; do \
+RUN for name in service load tools; do \
         python3 -m venv "/opt/$name"; \
         "/opt/$name/bin/python" -m pip install --no-cache-dir --disable-pip-version-check --quiet --require-hashes \
             --only-binary :all: --requirement "requirements-$name.lock" ${PIP_OPTIONS}; \
@@ -19,6 +19,8 @@ RUN for name in service load; do \
 FROM ${BASE_IMAGE} AS base
 RUN groupadd --gid 10001 hotrow \
     && useradd --uid 10001 --gid hotrow --no-create-home --home-dir /app hotrow \
+    # Where the tools meet PgBouncer's file; a volume takes its rights from whichever image is there first.
+    && install --directory --mode=0777 /var/lib/hotrow \
     && dpkg-query --show --showformat '${Package} ${Version}\n' > /opt/debian-packages.txt
 WORKDIR /app
 ENV PYTHONPATH=/app \
@@ -32,6 +34,16 @@ COPY tuning/__init__.py tuning/__init__.py
 COPY tuning/load tuning/load
 ENV PATH=/opt/load/bin:${PATH}
 ENTRYPOINT ["locust", "--locustfile", "tuning/load/locustfile.py"]
+CMD ["--help"]
+
+FROM base AS tools
+COPY --from=build /opt/tools /opt/tools
+COPY tuning tuning
+COPY sql sql
+COPY pgbouncer pgbouncer
+COPY postgres postgres
+ENV PATH=/opt/tools/bin:${PATH}
+ENTRYPOINT ["python", "-m", "tuning.cli.main"]
 CMD ["--help"]
 
 FROM base AS service

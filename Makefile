@@ -87,9 +87,9 @@ secrets: ## Make the deployment's passwords and keys under ./secrets, each once
 lock: $(STAMP) ## Resolve the dependencies again and write the locks
 	$(BIN)/uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.11 --generate-hashes \
 		--fork-strategy fewest --no-header --no-annotate --upgrade --output-file requirements.lock
-	@# What each image of the deployment installs is a part of it.
-	for extra in service load; do \
-		$(BIN)/python -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' $$extra | \
+	@# What each image of the deployment installs is a part of it; the tools' is what hotrow itself depends on.
+	for extra in service load tools; do \
+		$(BIN)/python -c 'import sys, tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*project["optional-dependencies"].get(sys.argv[1], project["dependencies"]), sep="\n")' $$extra | \
 		$(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --fork-strategy fewest \
 			--no-header --no-annotate --constraint requirements.lock --output-file requirements-$$extra.lock || exit 1; \
 	done

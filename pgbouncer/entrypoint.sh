@@ -6,6 +6,8 @@ umask 077
 here=$(dirname "$0")
 secrets=${HOTROW_SECRETS:-/run/secrets}
 run=${HOTROW_RUN:-/tmp}
+# Where pgbouncer.ini stays: `hotrow failover` leads it to another server, and a restart must not lead it back.
+kept=${HOTROW_POOLER:-$run}
 # The oldest without a known hole that lets somebody in (PgBouncer's NEWS: CVE-2025-12819, and four more in 1.25.2).
 oldest=${PGBOUNCER_MIN_VERSION:-1.25.2}
 
@@ -28,5 +30,14 @@ AUTH_FILE=$run/userlist.txt AUTH_USER=hotrow_pooler ADMIN_USER=hotrow_monitor
 export RELEASE AUTH_FILE AUTH_USER ADMIN_USER
 lines=$(user "$AUTH_USER" pooler_password && user "$ADMIN_USER" monitor_password)
 printf '%s\n' "$lines" > "$AUTH_FILE"
-awk -f "$here/render.awk" "$here/pgbouncer.ini.template" > "$run/pgbouncer.ini"
-exec pgbouncer "$run/pgbouncer.ini"
+left=$(sed -n "s/^${DATABASE:-} = host=\([^ ]*\) port=\([^ ]*\) .*/\1 \2/p" "$kept/pgbouncer.ini" 2> /dev/null || true)
+if [ -n "$left" ] && [ "$left" != "${POSTGRES_HOST:-} ${POSTGRES_PORT:-}" ]; then
+    POSTGRES_HOST=${left% *} POSTGRES_PORT=${left#* }
+    export POSTGRES_HOST POSTGRES_PORT
+    echo "PgBouncer goes to $POSTGRES_HOST:$POSTGRES_PORT, where a failover led it; remove $kept/pgbouncer.ini to go by POSTGRES_HOST" >&2
+fi
+awk -f "$here/render.awk" "$here/pgbouncer.ini.template" > "$kept/.pgbouncer.ini.new"
+# It holds no secret; who leads it elsewhere is another user.
+chmod 644 "$kept/.pgbouncer.ini.new"
+mv "$kept/.pgbouncer.ini.new" "$kept/pgbouncer.ini"
+exec pgbouncer "$kept/pgbouncer.ini"

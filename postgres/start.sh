@@ -60,6 +60,10 @@ prepare() {
 serve() {
     # POSTGRES_OPTIONS is words: -c shared_buffers=1GB -c max_wal_size=8GB
     # shellcheck disable=SC2086
+    if [ -n "${ARCHIVE:-}" ]; then
+        # A replica archives once it is promoted. What is not archived within a minute waits for the segment to be full.
+        set -- -c archive_mode=on -c "archive_command=sh $here/archive.sh %p %f" -c archive_timeout=60s "$@"
+    fi
     exec postgres -D "$PGDATA" -c "config_file=$here/postgresql.conf" -c "hba_file=$here/pg_hba.conf" \
         -c "listen_addresses=*" -c "unix_socket_directories=$sockets" ${POSTGRES_OPTIONS:-} "$@"
 }

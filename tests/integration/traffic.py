@@ -16,10 +16,13 @@ PAUSE_S = 0.05
 
 @dataclass
 class Told:
-    """``acked`` holds the orders that a buyer was told of, ``wrong`` each answer that is never to be given."""
+    """``acked`` holds the orders that a buyer was told of, each with the time of day when.
+
+    ``wrong`` holds each answer that is never to be given.
+    """
 
     statuses: Counter[int] = field(default_factory=Counter)
-    acked: set[str] = field(default_factory=set)
+    acked: dict[str, float] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     last_success: float = 0.0
 
@@ -77,7 +80,7 @@ class Traffic:
                 time.sleep(PAUSE_S)
                 continue
             if answer.status == 201:
-                self.told.acked.add(answer.json["order_id"])
+                self.told.acked[answer.json["order_id"]] = time.time()
                 if other.status == 200:
                     self.told.last_success = max(self.told.last_success, began)
             key, product = uuid.uuid4().hex, random.choice(self._products)

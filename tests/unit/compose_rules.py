@@ -17,17 +17,19 @@ ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
 Model = dict[str, Any]
 
-DATABASES = {"primary", "replica", "pgbouncer", "redis"}
+DATABASES = {"primary", "replica", "pgbouncer", "redis", "backup", "tools"}
 SERVICE = ("web", "worker", "beat")
 PUBLISHED = {"web", "load-master"}
-RUNS_ONCE = {"migrate"}
+RUNS_ONCE = {"migrate", "tools"}
 # The first ends, the others listen nowhere, and end when they cannot go on.
-UNASKED = {"migrate", "beat", "load-worker"}
+UNASKED = {"migrate", "tools", "beat", "load-worker"}
 MAY_READ = {
     "primary": {f"{name}_password" for name in ("migrator", "app", "readonly", "replicator", "monitor", "pooler")},
     "replica": {"replicator_password"},
     "pgbouncer": {"pooler_password", "monitor_password"},
     "redis": {"redis_password"},
+    "backup": {"replicator_password", "monitor_password"},
+    "tools": {"monitor_password", "readonly_password"},
     "migrate": {"secret_key", "jwt_keys", "migrator_password", "redis_password"},
     **{name: {"secret_key", "jwt_keys", "app_password", "redis_password"} for name in SERVICE},
 }
@@ -43,6 +45,13 @@ STARTS_AFTER = {
         }
         for name in SERVICE
     },
+}
+KEEPS = {
+    "primary": ["primary", "archive"],
+    "replica": ["replica", "archive"],
+    "pgbouncer": ["pooler"],
+    "tools": ["pooler"],
+    "backup": ["archive", "backups"],
 }
 STOPS = {
     "primary": ("SIGINT", 60),
@@ -175,10 +184,12 @@ def stops_too_hard(given: Model) -> list[str]:
 
 
 def forgets_its_data(given: Model) -> list[str]:
-    mounted = {
-        name: [it["source"] for it in given["services"][name].get("volumes", ())] for name in ("primary", "replica")
-    }
-    return [name for name, volumes in mounted.items() if volumes != [name] or name not in given["volumes"]]
+    return [
+        name
+        for name, wanted in KEEPS.items()
+        if [it["source"] for it in given["services"][name].get("volumes", ())] != wanted
+        or set(wanted) - set(given["volumes"])
+    ]
 
 
 def goes_the_wrong_way(given: Model) -> list[str]:
@@ -243,7 +254,7 @@ BROKEN: dict[Callable[[Model], list[str]], list[Callable[[Model], None]]] = {
     is_not_pinned: [_of("redis", image="redis"), _of("redis", image="redis:latest")],
     starts_too_early: [_of("web", depends_on={"migrate": {"condition": "service_started"}})],
     stops_too_hard: [_of("pgbouncer", stop_signal="SIGTERM"), _of("web", stop_grace_period="10s")],
-    forgets_its_data: [_of("primary", volumes=[])],
+    forgets_its_data: [_of("primary", volumes=[]), _of("pgbouncer", volumes=[])],
     goes_the_wrong_way: [_superusers_way],
     fills_the_disk: [_of("web", logging={"driver": "json-file"})],
 }

@@ -59,7 +59,7 @@ def test_rules_know_every_service(deployment: Model) -> None:
     assert set(STOPS) < set(deployment["services"])
     assert set(deployment["services"]) == {
         *("primary", "replica", "pgbouncer", "redis", "migrate", "web", "worker", "beat"),
-        *("load-master", "load-worker"),
+        *("load-master", "load-worker", "backup", "tools"),
     }
 
 

@@ -93,4 +93,4 @@ def test_each_image_installs_what_the_whole_lock_has() -> None:
         assert part <= whole, f"{name}: run make lock"
 
 
-LOCKS = ("requirements.lock", "requirements-service.lock", "requirements-load.lock")
+LOCKS = ("requirements.lock", "requirements-service.lock", "requirements-load.lock", "requirements-tools.lock")

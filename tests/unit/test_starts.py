@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_pgbouncer import VALUES
+from tuning.failover.facts import Address
+from tuning.failover.pooler import repointed
 from tuning.stack.pgbouncer import TEMPLATE, render
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +29,7 @@ def start_pgbouncer(
     """Run the image's entrypoint with a pgbouncer that tells its version, and shows the configuration it is given."""
     secrets, programs = directory / "secrets", directory / "bin"
     for each in (secrets, programs):
-        each.mkdir()
+        each.mkdir(exist_ok=True)
     for name, text in SECRETS.items():
         (secrets / name).write_text(text + "\n")
     program = programs / "pgbouncer"
@@ -52,6 +54,22 @@ def test_pgbouncer_starts_on_what_the_template_says(tmp_path: Path, version: str
     users = tmp_path / "userlist.txt"
     assert users.read_text() == '"hotrow_pooler" "a""b"\n"hotrow_monitor" "monitor"\n'
     assert stat.S_IMODE(users.stat().st_mode) == 0o600
+
+
+def test_pgbouncer_goes_where_a_failover_led_it(tmp_path: Path) -> None:
+    start_pgbouncer(tmp_path)
+    file = tmp_path / "pgbouncer.ini"
+    text = file.read_text()
+    led = repointed(text, ["hotrow", "hotrow_lane", "hotrow_direct"], Address("replica", "5433"))
+    assert led != text
+    file.write_text(led)
+    again = start_pgbouncer(tmp_path, POOL_SIZE="9")
+    assert "PgBouncer goes to replica:5433, where a failover led it" in again.stderr
+    # What else the environment says is followed.
+    assert again.stdout == re.sub(rf"\b((default_)?pool_size ?= ?){VALUES['POOL_SIZE']}\b", r"\g<1>9", led)
+    file.unlink()
+    fresh = start_pgbouncer(tmp_path)
+    assert (fresh.stdout, fresh.stderr) == (text, "")
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,7 @@ def prepare(server: Server, secrets: Secrets, role_settings: Mapping[str, str]) 
     with _superuser(server, secrets, DATABASE) as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
         connection.execute((FILES / "pooler.sql").read_bytes())
+        connection.execute((FILES / "failover.sql").read_bytes())
     # As PgBouncer will ask: what is wrong with it is said here. It also writes the catalogue's cache anew, which those
     # files have made void, and without which a full disk would let nobody in to say that it is full.
     with psycopg.connect(server.conninfo(POOLER_ROLE, secrets.pooler)) as connection:
