@@ -57,7 +57,10 @@ class TimelineError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Something that was to be watched; ``reason`` says why it was not, None where it was."""
+    """Something that was to be watched; ``reason`` says why it was not, None where it was.
+
+    With a reason and an interval it was watched in part, and the reason says what cannot be seen.
+    """
 
     name: str
     reason: str | None = None
