@@ -10,9 +10,9 @@ from typing import Any
 class Targets:
     """The parts of a system; None and an empty mapping are parts that are not watched.
 
-    ``database`` and ``pooler`` are libpq connection strings, the second of PgBouncer's console (its database may be left
-    out); ``redis`` is a redis:// URL, ``metrics_url`` the address of the service's /metrics. ``processes`` maps the
-    name of a group to the processes whose whole trees belong to it, with the children that come later. ``reasons`` says
+    ``database`` and ``pooler`` are libpq connection strings, the second of PgBouncer's console (its database may be
+    left out); ``redis`` is a redis:// URL, ``metrics_url`` the address of the service's /metrics. ``processes`` maps
+    the name of a group to the processes whose whole trees belong to it, with the children that come later. ``reasons`` says
     of a part (a source's name) why it was not given, where "it was not named" is not the whole truth.
     """
 

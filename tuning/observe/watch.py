@@ -62,7 +62,7 @@ class Watch:
         self.overhead: Overhead | None = None
         self.problem: str | None = None
         self._process: subprocess.Popen[str] | None = None
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed by _end
 
     def __enter__(self) -> "Watch":
         try:
