@@ -12,8 +12,8 @@ class Targets:
 
     ``database`` and ``pooler`` are libpq connection strings, the second of PgBouncer's console (its database may be
     left out); ``redis`` is a redis:// URL, ``metrics_url`` the address of the service's /metrics. ``processes`` maps
-    the name of a group to the processes whose whole trees belong to it, with the children that come later. ``reasons`` says
-    of a part (a source's name) why it was not given, where "it was not named" is not the whole truth.
+    the name of a group to the processes whose whole trees belong to it, with the children that come later. ``reasons``
+    says of a part (a source's name) why it was not given, where "it was not named" is not the whole truth.
     """
 
     database: str | None = None

@@ -108,6 +108,11 @@ class Watch:
         finally:
             self._end()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the watcher is still there; it ends early where the file cannot be written."""
+        return self._process is not None and self._process.poll() is None
+
     def _answer(self, timeout_s: float) -> dict[str, Any] | None:
         """The watcher's next line; None, with ``problem`` set, where there is none in time."""
         process = self._process

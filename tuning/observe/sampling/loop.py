@@ -12,7 +12,7 @@ from tuning.timeline import LOST, Source
 # Between two tries to reach a source again.
 RETRY_S = 0.5
 FAILURES = (OSError, psycopg.Error, Unwatchable, ValueError, TypeError, LookupError, ArithmeticError)
-"""A server that dies in the middle of an answer, or is of a version yet to come, is not understood: that is told too."""
+"""A server that dies in the middle of an answer, or is of a version yet to come, is not understood: that is told."""
 
 
 class Loop:

@@ -20,6 +20,7 @@ class Process:
     waited_s: float
     threads: int
     rss_bytes: int
+    program: bytes
 
 
 def read(pid: int) -> Process | None:
@@ -40,6 +41,7 @@ def read(pid: int) -> Process | None:
         (waited_user + waited_system) * _TICK_S,
         int(fields[17]),
         int(fields[21]) * _PAGE_BYTES,
+        text[text.index(b"(") + 1 : text.rindex(b")")],
     )
 
 
