@@ -40,11 +40,19 @@ def test_summary_names_the_first_of_a_queue() -> None:
     idle = session(1, state="idle in transaction", wait=("Client", "ClientRead"))
     told = observe.summary(seen([idle, session(2, 1), session(3, 2), session(4)], [session(4)]), PATH, None, None)
     (blocker,) = told["blockers"]
-    assert (blocker["pid"], blocker["state"], blocker["statement"]) == (1, "idle in transaction", "SELECT 1")
+    assert (blocker["pids"], blocker["state"], blocker["statement"]) == ([1], "idle in transaction", "SELECT 1")
     assert (blocker["blocked"], blocker["longest_s"], blocker["samples"]) == (2, 3.0, 1)
     waits = {each["wait"]: each["sessions"] for each in told["waits"]}
     assert waits == {"Lock:transactionid": 1.0, "CPU": 1.0, "Client:ClientRead (idle in transaction)": 0.5}
     assert any("Blocker 1 (idle in transaction) kept up to 2" in line for line in observe.lines(told))
+
+
+def test_summary_puts_blockers_with_one_statement_together() -> None:
+    first, second = session(1), {**session(2), "statement": 1}
+    told = observe.summary(seen([first, session(3, 1)], [second, session(3, 2), session(4, 3)]), PATH, None, None)
+    (blocker,) = told["blockers"]
+    assert (blocker["pids"], blocker["blocked"], blocker["samples"]) == ([1, 2], 2, 2)
+    assert any("Blocker 1 and 1 more (active)" in line for line in observe.lines(told))
 
 
 def test_summary_blames_nobody_where_nobody_blocks() -> None:
