@@ -5,7 +5,22 @@ import sys
 
 import typer
 
-from tuning.cli import bench, chain, demo, diagnose, explain, failover, lint, migrations, psql, rules, stack, verify
+from tuning.cli import (
+    bench,
+    chain,
+    demo,
+    diagnose,
+    explain,
+    failover,
+    lint,
+    migrations,
+    observe,
+    psql,
+    rules,
+    stack,
+    verify,
+    verify from tuning.cli import bench,
+)
 from tuning.cli.console import fail
 from tuning.stack.errors import StackError
 from tuning.stack.supervisor import Stopped, ending_on_signals
@@ -30,6 +45,7 @@ chain.register(app)
 diagnose.register(app)
 explain.register(app)
 failover.register(app)
+observe.register(app)
 rules.register(app)
 
 
