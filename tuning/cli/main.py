@@ -19,7 +19,6 @@ from tuning.cli import (
     rules,
     stack,
     verify,
-    verify from tuning.cli import bench,
 )
 from tuning.cli.console import fail
 from tuning.stack.errors import StackError
