@@ -4,14 +4,16 @@
 POOLS); the totals do. ``avg_wait_time`` was wrong before 1.23 (its issue 727), the totals were not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tuning.diagnose.evidence.counters import growth, mean
 from tuning.timeline import Sample
 
 # SHOW STATS_TOTALS counts in us.
 US = 1e6
+_TIMES = ("xact_time", "query_time", "wait_time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +52,29 @@ def pools(samples: Sequence[Sample]) -> tuple[Pool, ...] | None:
 
 def _pool(name: str, samples: Sequence[Sample], seconds: float) -> Pool:
     totals = [sample.data["totals"][name] for sample in samples if name in sample.data["totals"]]
-    grown = {
-        key: growth([float(each.get(key, 0)) for each in totals])
-        for key in ("total_xact_count", "total_xact_time", "total_query_time", "total_wait_time")
-    }
+    grown = {key: growth([_total(each, key) for each in totals]) for key in ("xact_count", *_TIMES)}
     moments = [[row for row in sample.data["pools"] if row["database"] == name] for sample in samples]
+    # The user of auth_query has a pool of its own, which rests.
+    busy = {row.get("user") for rows in moments for row in rows if row["cl_waiting"] or row["sv_active"]}
+    moments = [[row for row in rows if row.get("user") in busy or not busy] for rows in moments]
     size = max((sum(float(row.get("pool_size") or 0) for row in rows) for rows in moments), default=0.0)
     waiting = [sum(float(row["cl_waiting"]) for row in rows) for rows in moments]
     idle = [sum(float(row["sv_idle"]) for row in rows) for rows in moments]
-    xact_s = grown["total_xact_time"] / US
+    xact_s = grown["xact_time"] / US
     return Pool(
         database=name,
         size=size,
-        transactions=grown["total_xact_count"],
+        transactions=grown["xact_count"],
         utilisation=xact_s / (seconds * size) if size else 0.0,
-        queue=grown["total_wait_time"] / US / seconds,
+        queue=grown["wait_time"] / US / seconds,
         queue_sampled=mean(waiting),
         full=mean(float(queued > 0 and free == 0) for queued, free in zip(waiting, idle, strict=True)),
-        wait_s=grown["total_wait_time"] / US,
+        wait_s=grown["wait_time"] / US,
         xact_s=xact_s,
-        query_s=grown["total_query_time"] / US,
+        query_s=grown["query_time"] / US,
     )
+
+
+def _total(row: Mapping[str, Any], key: str) -> float:
+    """SHOW STATS says total_xact_time, SHOW STATS_TOTALS xact_time."""
+    return float(row.get(f"total_{key}", row.get(key, 0)))

@@ -54,17 +54,22 @@ def statements(samples: Sequence[Sample]) -> tuple[Statement, ...] | None:
     """
     if len(samples) < 2:
         return None
-    first = {_key(row): row for row in samples[0].data["rows"]}
+    first, last = _summed(samples[0].data["rows"]), _summed(samples[-1].data["rows"])
     found = []
-    for row in samples[-1].data["rows"]:
-        before = first.get(_key(row), {"calls": 0, "total_ms": 0.0})
-        is_reset = row["calls"] < before["calls"]
-        calls = row["calls"] - (0 if is_reset else before["calls"])
-        total_ms = row["total_ms"] - (0.0 if is_reset else before["total_ms"])
-        if calls > 0:
-            found.append(Statement(" ".join(str(row["text"]).split()), calls, total_ms / 1000))
+    for key, (calls, total_ms) in last.items():
+        before_calls, before_ms = first.get(key, (0.0, 0.0))
+        if calls < before_calls:
+            before_calls, before_ms = 0.0, 0.0
+        if calls > before_calls:
+            found.append(Statement(key[1], calls - before_calls, max(total_ms - before_ms, 0.0) / 1000))
     return tuple(sorted(found, key=lambda each: -each.calls))
 
 
-def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
-    return row.get("query_id"), row.get("text")
+def _summed(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, str], tuple[float, float]]:
+    """Calls and ms of each statement; the same of several users or databases is one."""
+    found: dict[tuple[Any, str], tuple[float, float]] = {}
+    for row in rows:
+        key = (row.get("query_id"), " ".join(str(row["text"]).split()))
+        calls, total_ms = found.get(key, (0.0, 0.0))
+        found[key] = (calls + row["calls"], total_ms + row["total_ms"])
+    return found

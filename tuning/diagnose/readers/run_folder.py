@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tuning import timeline
+from tuning import timeline as timelines
 from tuning.diagnose import evidence
 from tuning.diagnose.figures import LoadFigures, Moment
 from tuning.diagnose.readers import own_json
@@ -28,7 +29,7 @@ class Folder:
     change: str
     run: Run
     series: tuple[tuple[float, ...], ...] = ()
-    timeline: timeline.Timeline | None = None
+    timeline: timelines.Timeline | None = None
 
 
 def read(path: Path, stated: Stated | None = None) -> Folder:
@@ -60,17 +61,18 @@ def read(path: Path, stated: Stated | None = None) -> Folder:
         is_open=found.get("arrivals") == _OPEN,
     )
     run = Run(load, _over(told, stated), seen)
-    return Folder(path.name, str(found.get("profile") or path.name), str(found.get("change") or ""), run, series, watched)
+    profile, change = str(found.get("profile") or path.name), str(found.get("change") or "")
+    return Folder(path.name, profile, change, run, series, watched)
 
 
 def with_timeline(
     load: LoadFigures, path: Path
-) -> tuple[LoadFigures, evidence.Evidence | None, timeline.Timeline | None]:
+) -> tuple[LoadFigures, evidence.Evidence | None, timelines.Timeline | None]:
     """The load with what lies beside it; a timeline that cannot be read is said to be missing."""
     try:
-        found = timeline.read(path)
+        found = timelines.read(path)
         return load, evidence.reduce(found), found
-    except (OSError, timeline.TimelineError) as error:
+    except (OSError, timelines.TimelineError) as error:
         said = f"{path.name} cannot be read, so no limit is named: {error}"
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         said = f"{path.name} holds a sample of another form, so no limit is named: {error!r}"
@@ -98,7 +100,7 @@ def _series(load: Mapping[str, Any]) -> tuple[tuple[tuple[float, ...], ...], tup
         return (), ("the series of the run cannot be read",)
     if any(len(row) != len(_COLUMNS) for row in found):
         return (), (f"the series of the run has not the columns {', '.join(_COLUMNS)}",)
-    if any(late[0] < early[0] for early, late in zip(found, found[1:], strict=False)):
+    if any(late[0] < early[0] for early, late in pairwise(found)):
         return tuple(sorted(found)), ("the clock of the series went back: its rows are in the order of their times",)
     return found, ()
 
