@@ -84,16 +84,7 @@ def sessions(samples: Sequence[Sample], statements: Sequence[Sample]) -> Session
             roots[pid] += each
             if row is not None and (row.get("xact_s") or 0) >= (seen.get(pid, {}).get("xact_s") or 0):
                 seen[pid] = row
-    blockers = (
-        Blocker(
-            pid,
-            value,
-            seen.get(pid, {}).get("xact_s") or 0.0,
-            *(seen.get(pid, {}).get(key) for key in _TOLD),
-            texts.get(seen.get(pid, {}).get("statement")),
-        )
-        for pid, value in roots.items()
-    )
+    blockers = [_blocker(pid, value, seen.get(pid, {}), texts) for pid, value in roots.items()]
     ordered = tuple(sorted(blockers, key=lambda blocker: -blocker.waiting))
     return Sessions(
         len(samples),
@@ -104,7 +95,16 @@ def sessions(samples: Sequence[Sample], statements: Sequence[Sample]) -> Session
     )
 
 
-_TOLD = ("user", "application", "state")
+def _blocker(pid: int, waiting: float, row: Mapping[str, Any], texts: Mapping[int, str]) -> Blocker:
+    return Blocker(
+        pid=pid,
+        waiting=waiting,
+        longest_xact_s=row.get("xact_s") or 0.0,
+        user=row.get("user"),
+        application=row.get("application"),
+        state=row.get("state"),
+        statement=texts.get(row.get("statement", -1)),
+    )
 
 
 def _event(row: Mapping[str, Any]) -> str:

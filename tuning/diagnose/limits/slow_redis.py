@@ -15,12 +15,14 @@ from tuning.diagnose.findings import Found
 from tuning.diagnose.limits import outcome
 from tuning.diagnose.quantities import number, share, time
 from tuning.diagnose.run import Run
-from tuning.diagnose.split import part_of_held, throughput_per_s
+from tuning.diagnose.split import held_s, part_of_held, throughput_per_s
 
 NEEDS = ("redis",)
 
 # Ours: over a network of one data centre a PING takes under 1 ms, and a busy host doubles that.
 SLOW_S = 0.002
+# Ours: commands of a request come one after another, or beside each other; beyond, the PINGs are no measure of them.
+COVERS = 1.5
 
 
 def check(run: Run) -> Iterator[Found]:
@@ -33,6 +35,12 @@ def check(run: Run) -> Iterator[Found]:
     message = f"a PING of Redis took {time(redis.ping_s)}, with {number(each)} commands by request"
     if redis.ping_s < SLOW_S:
         yield Found(Outcome.OK, message, figures=figures)
+        return
+    if each * redis.ping_s > COVERS * held_s(run):
+        said = (
+            "the watcher's own PINGs took longer than requests with as many commands did: it was short of a processor"
+        )
+        yield Found(Outcome.SKIP, f"{message}; {said}", figures=figures)
         return
     message += f": {share(part)} of a request's time; Redis used {share(redis.cores)} of a core"
     yield Found(outcome(part), message, "commands by request x PING", figures)

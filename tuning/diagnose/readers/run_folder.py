@@ -65,6 +65,25 @@ def read(path: Path, stated: Stated | None = None) -> Folder:
     return Folder(path.name, profile, change, run, series, watched)
 
 
+def found_in(path: Path) -> tuple[Path, ...]:
+    """The run itself, the repeats ``<name>-<n>`` of one, or all runs of a ladder in the order of their writing.
+
+    Raises:
+        Unreadable: There is none.
+    """
+    if (path / RUN).is_file():
+        return (path,)
+    beside = path.parent.glob(f"{path.name}-*") if not path.is_dir() else path.iterdir()
+    runs = [each for each in beside if (each / RUN).is_file() and (path.is_dir() or _is_repeat(each.name, path.name))]
+    if not runs:
+        raise Unreadable(f"{path} holds no {RUN}: give a folder that `hotrow bench` wrote")
+    return tuple(sorted(runs, key=lambda each: ((each / RUN).stat().st_mtime_ns, each.name)))
+
+
+def _is_repeat(name: str, of: str) -> bool:
+    return name.removeprefix(f"{of}-").isdecimal()
+
+
 def with_timeline(
     load: LoadFigures, path: Path
 ) -> tuple[LoadFigures, evidence.Evidence | None, timelines.Timeline | None]:
