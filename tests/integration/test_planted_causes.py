@@ -366,7 +366,7 @@ def test_wal_flush(
         connection = sessions(superuser)
         # Each flush is as slow as that of a disk without a write cache; the twin waits for none.
         connection.execute("SET commit_siblings = 0")
-        connection.execute("SET commit_delay = 10000" if is_planted else "SET synchronous_commit = off")
+        connection.execute("SET commit_delay = 30000" if is_planted else "SET synchronous_commit = off")
         clients.append(asks(connection, f"UPDATE planted SET units = units + 1 WHERE id = {100 + client}", "POST add"))
     found = diagnosed(tmp_path, Load(clients), seen(stack))
     (is_named if is_planted else is_not_named)(found, "wal-flush-bound")
@@ -376,11 +376,11 @@ def test_wal_flush(
 GENERATOR = """
 import json, sys, time
 import psycopg
-conninfo, pause_s, busy = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+conninfo, pause_s, busy, wait_s = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 connection = psycopg.connect(conninfo, autocommit=True)
 began, took = time.monotonic(), []
 while (start := time.monotonic()) < began + 3:
-    connection.execute("SELECT 1")
+    connection.execute(f"SELECT pg_sleep({wait_s})")
     # What a client does with an answer before it has timed it.
     sum(range(busy))
     ended = time.monotonic()
@@ -395,7 +395,7 @@ class Generator(Load):
 
     def __init__(self, conninfo: str, *, pause_s: float, busy: int) -> None:
         super().__init__([lambda: ""])
-        command = [sys.executable, "-c", GENERATOR, conninfo, str(pause_s), str(busy)]
+        command = [sys.executable, "-c", GENERATOR, conninfo, str(pause_s), str(busy), str(0.0 if busy else 0.01)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.pid = self._process.pid
         # On a busy host it would share its core; where that is not allowed, it does.
@@ -421,7 +421,7 @@ def test_load_generator_saturated(stack: Stack, owner: str, tmp_path: Path, is_p
 
 @pytest.mark.parametrize("is_planted", [True, False])
 def test_think_time(stack: Stack, owner: str, tmp_path: Path, is_planted: bool) -> None:
-    load = Generator(owner, pause_s=0.05 if is_planted else 0.0, busy=0)
+    load = Generator(owner, pause_s=0.1 if is_planted else 0.0, busy=0)
     found = diagnosed(tmp_path, load, seen(stack, processes={"load": [load.pid]}))
     (is_named if is_planted else is_not_named)(found, "think-time")
     blames_no_lock(found)

@@ -132,17 +132,11 @@ def _judged(
 
 def _compare(names: list[str], stated: Stated, form: Format) -> None:
     if len(names) != 2:
-        raise Unreadable(
-            f"{COMPARE} takes two runs: hotrow diagnose {COMPARE} results/ladder/pool results/ladder/cache"
-        )
-    sides = [
-        [
-            (folder, judge(folder.run))
-            for path in run_folder.found_in(Path(name))
-            for folder in [run_folder.read(path, stated)]
-        ]
-        for name in names
-    ]
+        raise Unreadable(f"{COMPARE} takes two runs: hotrow diagnose {COMPARE} ladder/pool ladder/cache")
+    sides = []
+    for name in names:
+        folders = [run_folder.read(path, stated) for path in run_folder.found_in(Path(name))]
+        sides.append([(folder, judge(folder.run)) for folder in folders])
     found = compare(sides[0], sides[1])
     match form:
         case Format.TEXT:

@@ -65,8 +65,7 @@ def compare(before: Judged, after: Judged) -> Comparison:
         _change("failures", "", before, after, lambda run: float(run.load.total.failures)),
     ]
     names = {part.name: None for _, found in (*before, *after) for split in found.splits[:1] for part in split.parts}
-    for name in names:
-        changes.append(_of_parts(name, before, after))
+    changes.extend(_of_parts(name, before, after) for name in names)
     first = before[0][1]
     return Comparison(
         Side(before[0][0].name, len(before), first),

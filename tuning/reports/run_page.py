@@ -86,8 +86,10 @@ def _run(folder: Folder, found: Diagnosis, *, is_ladder: bool) -> Iterator[str]:
         )
     yield "<h3>Requests</h3>"
     requests = [
-        (each.name, str(each.count), str(each.failures), f"{each.mean_s * 1000:.1f}")
-        + tuple(_percentile(each.percentiles_s.get(percent)) for percent in (50.0, 95.0, 99.0))
+        (
+            *(each.name, str(each.count), str(each.failures), f"{each.mean_s * 1000:.1f}"),
+            *(_percentile(each.percentiles_s.get(percent)) for percent in (50.0, 95.0, 99.0)),
+        )
         for each in folder.run.load.requests
     ]
     yield _table(("request", "count", "failures", "mean, ms", "P50, ms", "P95, ms", "P99, ms"), requests)

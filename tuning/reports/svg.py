@@ -27,10 +27,8 @@ def bars(title: str, rows: Sequence[Bar], unit: str, marks: Mapping[str, float] 
         for name, value in parts.items():
             told = escape(f"{label}, {name}: {number(value)} {unit}")
             colour = names.index(name) % COLOURS
-            body.append(
-                f'<rect class="c{colour}" x="{x:.1f}" y="{y + 4}" width="{max(value * scale, 0):.1f}" height="{ROW - 8}">'
-                f"<title>{told}</title></rect>"
-            )
+            size = f'width="{max(value * scale, 0):.1f}" height="{ROW - 8}"'
+            body.append(f'<rect class="c{colour}" x="{x:.1f}" y="{y + 4}" {size}><title>{told}</title></rect>')
             x += value * scale
         body.append(f'<text x="{x + 6:.1f}" y="{y + 17}">{escape(number(sum(parts.values())))} {escape(unit)}</text>')
         if label in marks:
@@ -93,10 +91,8 @@ def _axis(most: float, times: Sequence[float]) -> str:
 def _figure(title: str, names: Sequence[str], body: str, height: float) -> str:
     keys = "".join(f'<li><i class="c{at % COLOURS}"></i>{escape(name)}</li>' for at, name in enumerate(names))
     legend = f'<ul class="legend">{keys}</ul>' if names else ""
-    return (
-        f'<figure><figcaption>{escape(title)}</figcaption><div class="wide">'
-        f'<svg role="img" aria-label="{escape(title)}" viewBox="0 0 {WIDTH} {height}">{body}</svg></div>{legend}</figure>'
-    )
+    drawing = f'<svg role="img" aria-label="{escape(title)}" viewBox="0 0 {WIDTH} {height}">{body}</svg>'
+    return f'<figure><figcaption>{escape(title)}</figcaption><div class="wide">{drawing}</div>{legend}</figure>'
 
 
 def _short(label: str) -> str:

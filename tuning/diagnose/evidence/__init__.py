@@ -73,7 +73,8 @@ def reduce(timeline: Timeline) -> Evidence:
         if is_always or begun <= sample.t <= ended:
             by_kind.setdefault(sample.kind, []).append(sample)
     sources = timeline.header.sources
-    reasons = {source.name: source.reason for source in sources if source.reason}
+    reasons = {source.name: source.reason for source in sources if source.reason and source.interval_s is None}
+    partly = {source.name: source.reason for source in sources if source.reason and source.interval_s is not None}
     lost = {str(sample.data.get("source")): str(sample.data.get("reason")) for sample in by_kind[forms.LOST]}
     return Evidence(
         seconds=max(ended - begun, 0.0),
@@ -88,6 +89,7 @@ def reduce(timeline: Timeline) -> Evidence:
         missing=(
             *timeline.notes,
             *(f"{name} was not watched: {reason}" for name, reason in reasons.items()),
+            *(f"{name} was watched in part: {reason}" for name, reason in partly.items()),
             *(f"{name} did not answer for a while: {reason}" for name, reason in lost.items()),
             *(() if timeline.samples else ("the timeline has no sample",)),
         ),
@@ -96,21 +98,23 @@ def reduce(timeline: Timeline) -> Evidence:
 
 
 def _asked(timeline: Timeline) -> tuple[float, float]:
-    """From the last moment before the first request to the first moment after the last one."""
-    totals = [(sample.t, float(sample.data.get("requests", 0))) for sample in timeline.of(forms.LOAD)] or [
-        (
-            sample.t,
-            sum(
-                float(value)
-                for name, value in sample.data["values"].items()
-                if name.startswith(f"{REQUESTS}_count") and "readyz" not in name
-            ),
-        )
-        for sample in timeline.of(forms.SERVICE)
-    ]
+    """From the first request to the last, as far as answers or sessions of the database tell of them.
+
+    Answers alone would leave out a stall at the beginning: who waits for a lock has none.
+    """
     whole = (timeline.samples[0].t, timeline.samples[-1].t) if timeline.samples else (0.0, 0.0)
+    totals = [(sample.t, float(sample.data.get("requests", 0))) for sample in timeline.of(forms.LOAD)] or [
+        (sample.t, _answers(sample.data["values"])) for sample in timeline.of(forms.SERVICE)
+    ]
     if len(totals) < 2 or totals[-1][1] <= totals[0][1]:
         return whole
-    before = max(t for t, value in totals if value <= totals[0][1])
-    after = min(t for t, value in totals if value >= totals[-1][1])
-    return (before, after) if after > before else whole
+    busy = [sample.t for sample in timeline.of(forms.ACTIVITY) if sample.data["sessions"]]
+    begun = min([max(t for t, value in totals if value <= totals[0][1]), *busy])
+    ended = max([min(t for t, value in totals if value >= totals[-1][1]), *busy])
+    return (begun, ended) if ended > begun else whole
+
+
+def _answers(values: Mapping[str, float]) -> float:
+    return sum(
+        float(value) for name, value in values.items() if name.startswith(f"{REQUESTS}_count") and "readyz" not in name
+    )

@@ -1,6 +1,6 @@
 """What the database's sessions did: how many were active on average, for what they waited, and who held them up."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,8 +70,10 @@ def sessions(samples: Sequence[Sample], statements: Sequence[Sample]) -> Session
     waits: defaultdict[str, float] = defaultdict(float)
     by_statement: defaultdict[str, float] = defaultdict(float)
     roots: defaultdict[int, float] = defaultdict(float)
-    seen: dict[int, dict[str, Any]] = {}
+    seen: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
     in_transaction, each = 0.0, 1 / len(samples)
+    # A sample may leave out who blocks whom, to spare the server: the others stand for it.
+    asked = sum(sample.data.get("asked_blockers", True) for sample in samples)
     for sample in samples:
         rows = {row["pid"]: row for row in sample.data["sessions"]}
         for row in rows.values():
@@ -81,10 +83,10 @@ def sessions(samples: Sequence[Sample], statements: Sequence[Sample]) -> Session
                 waits[_event(row)] += each
                 by_statement[texts.get(row.get("statement"), "")] += each
         for pid, row in _roots(rows):
-            roots[pid] += each
-            if row is not None and (row.get("xact_s") or 0) >= (seen.get(pid, {}).get("xact_s") or 0):
-                seen[pid] = row
-    blockers = [_blocker(pid, value, seen.get(pid, {}), texts) for pid, value in roots.items()]
+            roots[pid] += 1 / asked
+            if row is not None:
+                seen[pid].append(row)
+    blockers = [_blocker(pid, value, seen[pid], texts) for pid, value in roots.items()]
     ordered = tuple(sorted(blockers, key=lambda blocker: -blocker.waiting))
     return Sessions(
         len(samples),
@@ -95,15 +97,19 @@ def sessions(samples: Sequence[Sample], statements: Sequence[Sample]) -> Session
     )
 
 
-def _blocker(pid: int, waiting: float, row: Mapping[str, Any], texts: Mapping[int, str]) -> Blocker:
+def _blocker(pid: int, waiting: float, rows: Sequence[Mapping[str, Any]], texts: Mapping[int, str]) -> Blocker:
+    """As it was most of the time while others waited for it."""
+    states = Counter((row.get("state"), row.get("statement", -1)) for row in rows)
+    state, number = states.most_common(1)[0][0] if states else (None, -1)
+    row = rows[0] if rows else {}
     return Blocker(
         pid=pid,
         waiting=waiting,
-        longest_xact_s=row.get("xact_s") or 0.0,
+        longest_xact_s=max((each.get("xact_s") or 0.0 for each in rows), default=0.0),
         user=row.get("user"),
         application=row.get("application"),
-        state=row.get("state"),
-        statement=texts.get(row.get("statement", -1)),
+        state=state,
+        statement=texts.get(number),
     )
 
 

@@ -1,7 +1,7 @@
 """Password hashes take the service's processor time.
 
 When: nine of ten logins took 50 ms or more in the worker, and as many times that as there were logins is a fifth of
-the processor time of the service or more.
+the processor time of the service or more; it is a warning while the service and the host have processor time left.
 Why: a password hash is meant to cost processor time: PBKDF2 of Django's settings takes 0.3 s of a core. In a greenlet
 it stops the hub of its worker, so that every other request of that worker waits too; in a thread it takes a slot.
 Remedy: argon2id with bounded cost in a few threads off the hub (HOTROW_HASHER=argon2id); tokens that live longer, so
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from tuning.contract import Outcome
-from tuning.diagnose.cores_taken import BUSY
+from tuning.diagnose.cores_taken import BUSY, LITTLE_IDLE
 from tuning.diagnose.evidence.processes import WEB
 from tuning.diagnose.findings import Found
 from tuning.diagnose.limits import LARGE, outcome
@@ -48,6 +48,7 @@ def check(run: Run) -> Iterator[Found]:
         yield Found(Outcome.OK, message, figures=figures)
         return
     message += f", at least {share(part)} of the processor time of the service, {number(web.cores)} cores"
-    is_busy = web.busiest >= BUSY * 0.5 or web.cores >= BUSY * 0.5 * processors.cores
+    is_scarce = processors.idle is not None and processors.idle < LITTLE_IDLE
+    is_busy = is_scarce or web.busiest >= BUSY or web.cores >= BUSY * processors.cores
     bad = outcome(part)
     yield Found(bad if is_busy else min(bad, Outcome.WARN, key=lambda each: each.weight), message, "", figures)

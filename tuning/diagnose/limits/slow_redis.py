@@ -37,9 +37,7 @@ def check(run: Run) -> Iterator[Found]:
         yield Found(Outcome.OK, message, figures=figures)
         return
     if each * redis.ping_s > COVERS * held_s(run):
-        said = (
-            "the watcher's own PINGs took longer than requests with as many commands did: it was short of a processor"
-        )
+        said = "the watcher's own PINGs took longer than whole requests did: it was short of a processor"
         yield Found(Outcome.SKIP, f"{message}; {said}", figures=figures)
         return
     message += f": {share(part)} of a request's time; Redis used {share(redis.cores)} of a core"
