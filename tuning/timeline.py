@@ -19,7 +19,9 @@ ACTIVITY = "activity"
 """``sessions``: a dict for each client backend that is not idle: ``pid``, ``user``, ``application``, ``state``,
 ``wait_type`` and ``wait_event`` (None while it is on a processor), ``xact_s``, ``query_s``, ``state_s``,
 ``blocked_by`` (pids), ``statement`` (a number, see STATEMENT). ``idle``: how many others there are.
-``background``: dicts of ``type``, ``wait_type``, ``wait_event`` for the server's own processes that do not rest."""
+``background``: dicts of ``type``, ``wait_type``, ``wait_event`` for the server's own processes that do not rest.
+``hidden``: sessions of which the watcher may see nothing. ``asked_blockers``: where it is False, ``blocked_by`` and
+LOCKS were left out of this one sample, because asking takes the server's time."""
 STATEMENT = "statement"
 """``number`` and ``text``: said once, before the first sample that names it. ``query_id`` where the server has it."""
 LOCKS = "locks"
@@ -34,7 +36,7 @@ STATEMENTS = "statements"
 ``blocks``."""
 POOLER = "pooler"
 """PgBouncer: ``pools`` (SHOW POOLS, times in s) with each one's ``pool_size``, and ``totals`` by database
-(SHOW STATS_TOTALS)."""
+(SHOW STATS_TOTALS, as it names them: times in us)."""
 PROCESSES = "processes"
 """``groups``: by name, ``cpu_s`` (total, with what has ended), ``processes``, ``threads``, ``rss_bytes``, and
 ``most_cpu_s``, that of the process which has used most. ``host``: ``cpu_s`` by ``user``, ``system``, ``iowait``,
@@ -57,7 +59,10 @@ class TimelineError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Something that was to be watched; ``reason`` says why it was not, None where it was."""
+    """Something that was to be watched; ``reason`` says why it was not, None where it was.
+
+    With a reason and an interval it was watched in part, and the reason says what cannot be seen.
+    """
 
     name: str
     reason: str | None = None

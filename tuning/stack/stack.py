@@ -160,6 +160,11 @@ class Stack:
         return self._server("primary").conninfo(postgres.SUPERUSER, self._secrets.superuser)
 
     @property
+    def monitor(self) -> str:
+        """The connection string of the role in pg_monitor, past PgBouncer."""
+        return self._server("primary").conninfo(postgres.MONITOR_ROLE, self._secrets.monitor)
+
+    @property
     def pooled(self) -> str:
         """The connection string of the service's role, through PgBouncer where there is one."""
         return self.conninfo(self.profile.role, "pgbouncer" if self._pgbouncer else "primary")
