@@ -7,20 +7,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from tests.integration.recording import Recording, Targets
 from tuning.diagnose.findings import Diagnosis
 from tuning.diagnose.judge import judge
 from tuning.diagnose.readers import run_folder
+from tuning.observe.watch import Targets, Watch
 from tuning.stack.ports import HOST
 
 Request = Callable[[], str]
 """Makes one request and returns its name."""
 SECONDS = 2.5
+# A load of seconds needs more samples than one of a minute.
+OFTEN_HZ = 20.0
 
 
 class Load:
@@ -31,11 +34,6 @@ class Load:
         self.took: list[tuple[str, float, float]] = []
         self._errors: list[BaseException] = []
         self._clients = clients
-
-    @property
-    def made(self) -> Callable[[], int] | None:
-        """Tells how many requests there were so far, where that is known while it runs."""
-        return lambda: len(self.took)
 
     def run(self) -> None:
         self._began = time.monotonic()
@@ -88,7 +86,8 @@ def diagnosed(
     folder: Path, load: Any, targets: Targets, *, slots: int | None = None, during: Callable[[], Any] | None = None
 ) -> Diagnosis:
     """Run the load while everything is recorded, write the run folder, and judge it."""
-    with Recording(targets, folder / run_folder.TIMELINE, load.made):
+    often = replace(targets, activity_hz=OFTEN_HZ, processes_hz=OFTEN_HZ, totals_hz=OFTEN_HZ / 4)
+    with Watch(often, folder / run_folder.TIMELINE):
         # Something beside the load, which ends by itself.
         beside = threading.Thread(target=during) if during else None
         if beside:

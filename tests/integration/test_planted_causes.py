@@ -8,22 +8,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.client import Client
+from tests.integration.cache_server import CacheServer
 from tests.integration.planted import SECONDS, Load, Request, diagnosed, slow_way
-from tests.integration.recording import Targets
 from tests.integration.shop import Shop
 from tuning.contract import Outcome
 from tuning.diagnose.findings import Diagnosis
 from tuning.diagnose.split import ALL, LOCKED, POOL, POOLER, QUEUE
+from tuning.observe.watch import Targets
 from tuning.stack import binaries, pgbouncer, postgres, web
 from tuning.stack.accounts import server_account
 from tuning.stack.ports import HOST, free_port
@@ -31,7 +31,7 @@ from tuning.stack.stack import Stack
 
 CLIENTS = 6
 WAY_S = 0.008
-ROWS = 60_000
+ROWS = 150_000
 LOCK_LIMITS = ("blocking-session", "hot-row-queue")
 TABLE = """
     DROP TABLE IF EXISTS planted;
@@ -60,9 +60,9 @@ def sessions(stack: Stack, owner: str) -> Iterator[Callable[[str], psycopg.Conne
 
 
 def seen(stack: Stack, **more: Any) -> Targets:
-    """The database, and this process, which is the application where clients come without the service."""
+    """The database, whose clients come without the service: they are threads of this process."""
     database = make_conninfo(stack.superuser, dbname=postgres.DATABASE)
-    processes = {"web": [os.getpid()], "postgresql": [postmaster(stack)], **more.pop("processes", {})}
+    processes = {"postgresql": [postmaster(stack)], **more.pop("processes", {})}
     return Targets(database, processes=processes, **more)
 
 
@@ -206,11 +206,13 @@ def test_pool_of_one(stack: Stack, product: int, tmp_path: Path, size: int, is_p
 
 @pytest.mark.parametrize(("delay_s", "is_planted"), [(0.01, True), (0.0, False)])
 def test_slow_redis(stack: Stack, product: int, tmp_path: Path, delay_s: float, is_planted: bool) -> None:
-    address = stack.service_env()["REDIS_URL"]
-    parts = urlsplit(address)
-    assert parts.port is not None
-    with slow_way(parts.port, delay_s) if delay_s else nullcontext(parts.port) as port:
-        near = address.replace(f":{parts.port}/", f":{port}/")
+    # Its own, so that all commands are those of the requests.
+    server = CacheServer()
+    server.start()
+    with ExitStack() as ending:
+        ending.callback(server.end)
+        port = ending.enter_context(slow_way(server.port, delay_s)) if delay_s else server.port
+        near = server.url.replace(f":{server.port}/", f":{port}/")
         with (
             service(stack, tmp_path, CACHE="redis", REDIS_URL=near) as (url, targets, slots),
             # Several would wait for each other's question, which no source counts.
@@ -401,10 +403,6 @@ class Generator(Load):
         # On a busy host it would share its core; where that is not allowed, it does.
         with contextlib.suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, self.pid, -10)
-
-    @property
-    def made(self) -> None:
-        return None
 
     def run(self) -> None:
         out, _ = self._process.communicate(timeout=30)
