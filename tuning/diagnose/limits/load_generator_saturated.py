@@ -1,6 +1,6 @@
 """The load generator had no processor time left.
 
-When: its busiest process used four fifths of a core or more; or a quarter, the most of all that was watched, on a
+When: its busiest process used four fifths of a core or more; or a tenth, the most of all that was watched, on a
 host whose processors were taken.
 Why: a process of Locust, or of any generator in an interpreter, runs on one core. What arrives while it is busy is
 timed when it gets to it, so the queue is in the generator, and the figures describe it and not the service.
@@ -19,8 +19,8 @@ from tuning.diagnose.run import Run
 
 NEEDS = ("load",)
 
-# Ours: on a host without idle time a process that computes gets a quarter of a core beside a few others.
-SHORT = 0.25
+# Ours: on a host without idle time a process that computes all the time gets so much beside many others.
+SHORT = 0.1
 
 
 def check(run: Run) -> Iterator[Found]:

@@ -1,6 +1,6 @@
 """Redis answers slowly, and every request asks it.
 
-When: a PING takes 2 ms or more at the median, and the commands of a request, each as long as that, are a fifth of its
+When: a PING takes 5 ms or more at the median, and the commands of a request, each as long as that, are a fifth of its
 time or more.
 Why: Redis has one thread for commands: one that takes long (KEYS, a large value, a script) delays all others, and a
 Redis far away or short of a processor delays each by as much. A cache that takes longer than the database is none.
@@ -15,14 +15,14 @@ from tuning.diagnose.findings import Found
 from tuning.diagnose.limits import outcome
 from tuning.diagnose.quantities import number, share, time
 from tuning.diagnose.run import Run
-from tuning.diagnose.split import held_s, part_of_held, throughput_per_s
+from tuning.diagnose.split import part_of_held, throughput_per_s
 
 NEEDS = ("redis",)
 
-# Ours: over a network of one data centre a PING takes under 1 ms, and a busy host doubles that.
-SLOW_S = 0.002
-# Ours: commands of a request come one after another, or beside each other; beyond, the PINGs are no measure of them.
-COVERS = 1.5
+# Ours: over a network of one data centre a PING takes under 1 ms, and a busy host makes 2 or 3 of it.
+SLOW_S = 0.005
+
+ALLOWED = "commands that are sent together (a pipeline) take one way and count as many: the share is the most it can be"
 
 
 def check(run: Run) -> Iterator[Found]:
@@ -36,9 +36,5 @@ def check(run: Run) -> Iterator[Found]:
     if redis.ping_s < SLOW_S:
         yield Found(Outcome.OK, message, figures=figures)
         return
-    if each * redis.ping_s > COVERS * held_s(run):
-        said = "the watcher's own PINGs took longer than whole requests did: it was short of a processor"
-        yield Found(Outcome.SKIP, f"{message}; {said}", figures=figures)
-        return
-    message += f": {share(part)} of a request's time; Redis used {share(redis.cores)} of a core"
-    yield Found(outcome(part), message, "commands by request x PING", figures)
+    message += f": at most {share(part)} of a request's time; Redis used {share(redis.cores)} of a core"
+    yield Found(outcome(part), message, "commands by request x PING", figures, ALLOWED)
