@@ -1,4 +1,4 @@
-"""The parts of planted causes: the service and PgBouncer with settings of a test's own, and a load of its own process."""
+"""The parts of planted causes: service and PgBouncer with settings of a test's own, and a load of its own process."""
 
 import contextlib
 import json
