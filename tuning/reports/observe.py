@@ -21,8 +21,9 @@ ON_CPU = "CPU"
 def summary(seen: Timeline, path: Path, overhead: Overhead | None, problem: str | None) -> dict[str, Any]:
     """The same for people and for programs.
 
-    ``waits`` says how many sessions waited so on average. A blocker's ``blocked`` is the most sessions that waited for
-    it at a time; a session that is itself blocked is no blocker here, since it goes on when that ends.
+    ``waits`` says how many sessions waited so on average. Blockers are told by their statement and state:
+    ``pids`` are the sessions that were one, ``blocked`` the most sessions that waited for one at a time, through others
+    too. A session that is itself blocked is no blocker here, since it goes on when that ends.
     """
     counts = Counter(sample.kind for sample in seen.samples)
     return {
@@ -34,6 +35,7 @@ def summary(seen: Timeline, path: Path, overhead: Overhead | None, problem: str 
         "lost": [{"t": sample.t, **sample.data} for sample in seen.of(timeline.LOST)],
         "hidden_sessions": max((sample.data["hidden"] for sample in seen.of(timeline.ACTIVITY)), default=0),
         "overhead": asdict(overhead) if overhead is not None else None,
+        "cores": seen.header.facts.get("cores", 1),
         "problem": problem,
         "notes": list(seen.notes),
     }
@@ -48,13 +50,14 @@ def lines(told: dict[str, Any]) -> list[str]:
         found.append("Sessions at work or in a transaction, on average:")
         found += [f"  {each['sessions']:7.2f}  {each['wait']}" for each in told["waits"][:SHOWN_WAITS]]
     for each in told["blockers"][:SHOWN_BLOCKERS]:
+        more = f" and {len(each['pids']) - 1} more" if len(each["pids"]) > 1 else ""
         found.append(
-            f"Blocker {each['pid']} ({each['state']}) kept up to {each['blocked']} sessions waiting, "
+            f"Blocker {each['pids'][0]}{more} ({each['state']}) kept up to {each['blocked']} sessions waiting, "
             f"the longest {each['longest_s']:.1f} s: {each['statement'][:MAX_TEXT]}"
         )
     if not told["blockers"] and any(source["name"] == timeline.ACTIVITY for source in watched):
         found.append("No session was seen waiting for another's lock.")
-    found += _cost(told["overhead"])
+    found += _cost(told["overhead"], told["cores"])
     missing = [source for source in told["sources"] if source["reason"] is not None]
     if missing:
         found.append("Missing:")
@@ -81,7 +84,7 @@ def _wait(session: dict[str, Any]) -> str:
 
 def _blockers(seen: Timeline) -> list[dict[str, Any]]:
     texts = {sample.data["number"]: sample.data["text"] for sample in seen.of(timeline.STATEMENT)}
-    found: dict[tuple[int, Any], dict[str, Any]] = {}
+    found: dict[tuple[Any, Any], dict[str, Any]] = {}
     for sample in seen.of(timeline.ACTIVITY):
         sessions = {session["pid"]: session for session in sample.data["sessions"]}
         waiting = [session for session in sessions.values() if session["blocked_by"]]
@@ -91,9 +94,9 @@ def _blockers(seen: Timeline) -> list[dict[str, Any]]:
                 continue
             behind = _behind(pid, waiting)
             told = found.setdefault(
-                (pid, blocker.get("statement")),
+                (blocker.get("statement"), blocker.get("state")),
                 {
-                    "pid": pid,
+                    "pids": [],
                     "state": blocker.get("state", "no client's session"),
                     "application": blocker.get("application"),
                     "statement": " ".join(texts.get(blocker.get("statement"), "its statement is not known").split()),
@@ -103,6 +106,7 @@ def _blockers(seen: Timeline) -> list[dict[str, Any]]:
                 },
             )
             told["samples"] += 1
+            told["pids"] += [pid] if pid not in told["pids"] else []
             told["blocked"] = max(told["blocked"], len(behind))
             told["longest_s"] = max([told["longest_s"], *(session["query_s"] or 0.0 for session in behind)])
     return sorted(found.values(), key=lambda told: -told["samples"])
@@ -117,11 +121,12 @@ def _behind(pid: int, waiting: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [session for session in waiting if session["pid"] in pids]
 
 
-def _cost(overhead: dict[str, Any] | None) -> list[str]:
+def _cost(overhead: dict[str, Any] | None, cores: int) -> list[str]:
     if overhead is None:
         return []
     told = (
-        f"Watching took {overhead['cpu_s']:.2f} s of a processor ({overhead['core_share']:.1%} of one core) and "
+        f"Watching took {overhead['cpu_s']:.2f} s of a processor ({overhead['core_share']:.1%} of one core, "
+        f"{overhead['core_share'] / cores:.1%} of this machine) and "
         f"{overhead['database_s']:.2f} s of statements"
     )
     share = overhead["database_share"]

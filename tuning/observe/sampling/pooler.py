@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import psycopg
 from psycopg.conninfo import make_conninfo
 
 from tuning.observe.poolers import CONSOLE_DATABASE
 from tuning.observe.sampling.sessions import Row, Session
-from tuning.observe.sampling.source import Seen
+from tuning.observe.sampling.source import Seen, Unwatchable
 from tuning.timeline import POOLER
 
 NAME = "pooler"
@@ -37,7 +38,12 @@ class Pooler:
         self._session = Session(make_conninfo(conninfo, dbname=CONSOLE_DATABASE), is_console=True)
 
     def open(self) -> None:
-        self._session.open()
+        try:
+            self._session.open()
+        except psycopg.Error as error:
+            # Some versions refuse a user whom they do not let in, others leave him waiting.
+            hint = "its user must be one of admin_users or stats_users"
+            raise Unwatchable(f"PgBouncer's console does not answer ({hint}): {error}") from error
         version = next(iter(self._session.ask("SHOW VERSION")[0].values()))
         config = {row["key"]: row["value"] for row in self._session.ask("SHOW CONFIG") if row["key"] in _CONFIG}
         sizes = {name: row["pool_size"] for name, row in self._databases().items()}
