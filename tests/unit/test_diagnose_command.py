@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.command import ROOT, Done, hotrow
+from tuning.diagnose.limits import load as load_limits
 from tuning.diagnose.rules import load
 
 TABLE = ROOT / "tests/data/report_stats.csv"
@@ -91,7 +92,8 @@ def test_weights_and_login_are_named_with_or_without_their_method() -> None:
 
 def test_rules_are_listed_and_shown() -> None:
     listed = json.loads(hotrow("rules", "list", "--json").stdout)
-    assert {rule.id for rule in load()} == {rule["id"] for rule in listed if rule["from"] == "hotrow diagnose"}
+    both = {rule.id for rule in (*load(), *load_limits())}
+    assert both == {rule["id"] for rule in listed if rule["from"] == "hotrow diagnose"}
     shown = hotrow("rules", "show", "lock-contention").stdout
     assert "pg_blocking_pids" in shown
     for word in ("When: ", "Why: ", "Remedy: "):

@@ -1,4 +1,4 @@
-"""``hotrow diagnose``: what the result of a load test shows, and what it cannot show."""
+"""``hotrow diagnose``: what the result of a load test shows, what limited it, and what cannot be said."""
 
 import math
 import sys
@@ -11,13 +11,18 @@ import typer
 from tuning.cli.console import fail, out, print_json
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED, FailOn
 from tuning.diagnose import readers
+from tuning.diagnose.comparison import compare
 from tuning.diagnose.findings import Diagnosis
 from tuning.diagnose.judge import judge
+from tuning.diagnose.quantities import number
+from tuning.diagnose.readers import run_folder
 from tuning.diagnose.readers.documents import Document, Unreadable
 from tuning.diagnose.run import Run, Stated
+from tuning.reports import comparison, run_page
 from tuning.reports import diagnose as reports
 
 STATS = "_stats.csv"
+COMPARE = "compare"
 # Locust writes them beside the statistics, under the same prefix.
 BESIDE = ("_stats_history.csv", "_failures.csv")
 
@@ -34,8 +39,15 @@ def register(app: typer.Typer) -> None:
 
 def diagnose(
     files: Annotated[
-        list[str], typer.Argument(help="Locust's _stats.csv or statistics as JSON, the kit's demo.json, - for stdin.")
+        list[str],
+        typer.Argument(
+            help="A run's folder, or a ladder's; Locust's _stats.csv or statistics as JSON, the kit's demo.json, - for "
+            "stdin; or: compare RUN RUN."
+        ),
     ],
+    timeline: Annotated[
+        Path | None, typer.Option(help="What `hotrow observe` saw meanwhile; a run's folder has its own.")
+    ] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Requests served at a time: workers x threads.")] = None,
     users: Annotated[int | None, typer.Option(min=1, help="Users of the load.")] = None,
     spawn_rate: Annotated[float | None, typer.Option(help="Users started in one second.")] = None,
@@ -51,6 +63,7 @@ def diagnose(
     goal_s: Annotated[float | None, typer.Option(help="The mean response time that is aimed at.")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Of the load generator.")] = 1,
     configuration: Annotated[str | None, typer.Option(help="Which run of demo.json: report or kit.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write one page that opens offline.")] = None,
     fail_on: Annotated[FailOn, typer.Option(help="Exit 1 from which outcome on.")] = FailOn.FAIL,
     form: Annotated[Format, typer.Option("--format", help="How to print the diagnosis.")] = Format.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
@@ -76,18 +89,74 @@ def diagnose(
             is_reset=reset_stats,
             processes=processes,
         )
-        found = readers.read(_documents(files), configuration)
-        _check_login(login, [each.name for each in found.requests])
-        diagnosis = judge(Run(found, stated))
+        if files[0] == COMPARE:
+            _compare(files[1:], stated, Format.JSON if as_json else form)
+            return
+        judged = _judged(files, stated, timeline, configuration)
+        if html is not None:
+            html.write_text(run_page.page(judged), encoding="utf-8")
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         raise typer.Exit(EXIT_NOT_JUDGED) from error
     except Unreadable as error:
         fail(str(error))
         raise typer.Exit(EXIT_NOT_JUDGED) from error
-    _print(diagnosis, Format.JSON if as_json else form, is_verbose=verbose)
-    if diagnosis.worst in fail_on.outcomes:
+    form = Format.JSON if as_json else form
+    if len(judged) == 1:
+        _print(judged[0][1], form, is_verbose=verbose)
+    else:
+        _print_all(judged, form)
+    if any(diagnosis.worst in fail_on.outcomes for _, diagnosis in judged):
         raise typer.Exit(EXIT_FOUND)
+
+
+def _judged(
+    files: list[str], stated: Stated, timeline: Path | None, configuration: str | None
+) -> list[tuple[run_folder.Folder, Diagnosis]]:
+    """Each run that was given with its diagnosis: one, or all of a ladder."""
+    if len(files) == 1 and Path(files[0]).is_dir():
+        if timeline is not None:
+            raise Unreadable("--timeline is for a load generator's file: a run's folder has its own")
+        folders = [run_folder.read(path, stated) for path in run_folder.found_in(Path(files[0]))]
+        for each in folders:
+            _check_login(stated.login, [request.name for request in each.run.load.requests])
+    else:
+        load = readers.read(_documents(files), configuration)
+        _check_login(stated.login, [each.name for each in load.requests])
+        seen = watched = None
+        if timeline is not None:
+            load, seen, watched = run_folder.with_timeline(load, timeline)
+        folders = [run_folder.Folder(files[0], files[0], "", Run(load, stated, seen), (), watched)]
+    return [(each, judge(each.run)) for each in folders]
+
+
+def _compare(names: list[str], stated: Stated, form: Format) -> None:
+    if len(names) != 2:
+        raise Unreadable(f"{COMPARE} takes two runs: hotrow diagnose {COMPARE} ladder/pool ladder/cache")
+    sides = []
+    for name in names:
+        folders = [run_folder.read(path, stated) for path in run_folder.found_in(Path(name))]
+        sides.append([(folder, judge(folder.run)) for folder in folders])
+    found = compare(sides[0], sides[1])
+    match form:
+        case Format.TEXT:
+            for line in comparison.lines(found):
+                out.print(line, markup=False, emoji=False)
+        case Format.JSON:
+            print_json(comparison.as_json(found))
+        case Format.MARKDOWN:
+            out.print(comparison.markdown(found), markup=False, emoji=False, end="")
+
+
+def _print_all(judged: list[tuple[run_folder.Folder, Diagnosis]], form: Format) -> None:
+    """A ladder: each run's answer; JSON has all of them whole."""
+    if form is Format.JSON:
+        print_json([{"run": folder.name, **reports.as_json(diagnosis)} for folder, diagnosis in judged])
+        return
+    for folder, diagnosis in judged:
+        rate = number(folder.run.throughput_per_s)
+        marks = ("- **", "**") if form is Format.MARKDOWN else ("", "")
+        out.print(f"{marks[0]}{folder.name}{marks[1]}: {rate} req/s. {diagnosis.answer}", markup=False, emoji=False)
 
 
 def _check(options: dict[str, float | None], *, least: float, is_open: bool) -> None:

@@ -7,6 +7,7 @@ from rich.table import Column, Table
 
 from tuning.chain import rules as chain
 from tuning.cli.console import out, print_json
+from tuning.diagnose import limits
 from tuning.diagnose import rules as diagnose
 from tuning.explain import rules as explain
 from tuning.migrations.findings import Effect
@@ -34,7 +35,7 @@ def list_rules(
                 *map(_own, load()),
                 *map(_squawks, RULES),
                 *map(_chains, chain.load()),
-                *map(_diagnoses, diagnose.load()),
+                *map(_diagnoses, (*diagnose.load(), *limits.load())),
                 *map(_explains, explain.load()),
             ]
         )
@@ -46,7 +47,7 @@ def list_rules(
         table.add_row(textual.name, "squawk", textual.remedy)
     for link in chain.load():
         table.add_row(link.id, "hotrow chain", link.title)
-    for law in diagnose.load():
+    for law in (*diagnose.load(), *limits.load()):
         table.add_row(law.id, "hotrow diagnose", law.title)
     for of_plan in explain.load():
         table.add_row(of_plan.id, "hotrow explain", of_plan.title)
@@ -59,7 +60,7 @@ def show(
 ) -> None:
     """Print when a rule speaks, why, and what to do."""
     known = {each.id: _own(each) for each in load()} | {each.id: _chains(each) for each in chain.load()}
-    known |= {each.id: _diagnoses(each) for each in diagnose.load()}
+    known |= {each.id: _diagnoses(each) for each in (*diagnose.load(), *limits.load())}
     known |= {each.id: _explains(each) for each in explain.load()}
     if rule not in known and rule not in BY_NAME:
         raise StackError(f"there is no rule {rule}: `hotrow rules list` shows them")

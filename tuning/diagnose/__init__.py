@@ -1,1 +1,1 @@
-"""Say what the result of a load test shows, what it cannot show, and by which law."""
+"""Say what the result of a load test shows, what limited it, what it cannot show, and by which law."""

@@ -1,7 +1,8 @@
 """One load test as the rules see it: what the generator measured, and what was asked of it.
 
-A rule names in ``NEEDS`` what it cannot do without, by the keys of ``MISSING``. What a server told of itself meanwhile
-(waits, blockers, CPU) joins as one more field with needs of its own; until then no rule may conclude from it.
+A rule names in ``NEEDS`` what it cannot do without, by the keys of ``MISSING``. What the servers told of themselves
+meanwhile (waits, blockers, CPU) is ``evidence``, with needs of its own (``evidence.UNSEEN``); the limits conclude
+from it.
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tuning.diagnose import laws
+from tuning.diagnose.evidence import Evidence
 from tuning.diagnose.figures import LoadFigures, Moment, Request
 from tuning.diagnose.population import user_seconds, user_seconds_seen
 
@@ -52,6 +54,8 @@ class Stated:
     """The statistics begin when all users were there (Locust's --reset-stats)."""
     processes: int = 1
     """Of the load generator."""
+    is_open: bool = False
+    """Requests came at a rate of their own, not when users were ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,14 @@ class Run:
 
     load: LoadFigures
     stated: Stated
+    evidence: Evidence | None = None
+
+    @property
+    def seen(self) -> Evidence:
+        """What the timeline showed; a run without one has none to ask for."""
+        if self.evidence is None:
+            raise ValueError("no timeline was given")
+        return self.evidence
 
     def lacks(self, need: str) -> bool:
         """Whether something of ``MISSING`` is not there."""

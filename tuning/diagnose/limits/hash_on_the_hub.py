@@ -1,0 +1,54 @@
+"""Password hashes take the service's processor time.
+
+When: nine of ten logins took 50 ms or more in the worker, and as many times that as there were logins is a fifth of
+the processor time of the service or more; it is a warning while the service and the host have processor time left.
+Why: a password hash is meant to cost processor time: PBKDF2 of Django's settings takes 0.3 s of a core. In a greenlet
+it stops the hub of its worker, so that every other request of that worker waits too; in a thread it takes a slot.
+Remedy: argon2id with bounded cost in a few threads off the hub (HOTROW_HASHER=argon2id); tokens that live longer, so
+that users log in less often; `hotrow bench logins` measures what a login costs.
+"""
+
+import re
+from collections.abc import Iterator
+
+from tuning.contract import Outcome
+from tuning.diagnose.cores_taken import BUSY, LITTLE_IDLE
+from tuning.diagnose.evidence.processes import WEB
+from tuning.diagnose.findings import Found
+from tuning.diagnose.limits import LARGE, outcome
+from tuning.diagnose.quantities import number, share, time
+from tuning.diagnose.run import Run
+
+NEEDS = ("service", "web")
+
+_LOGIN = re.compile(r"log[-_]?in|sign[-_]?in|auth/token$|session", re.IGNORECASE)
+# Ours: a request that takes so long in the worker, at the least, computes or waits on purpose.
+LONG_S = 0.05
+NINE_OF_TEN = 0.9
+
+
+def check(run: Run) -> Iterator[Found]:
+    service, processors = run.seen.service, run.seen.processors
+    assert service is not None
+    assert processors is not None
+    logins = [each for each in service.routes if _LOGIN.search(each.route)]
+    if not logins:
+        yield Found(Outcome.OK, "no route of the service is a login", figures={"share": 0.0})
+        return
+    login = max(logins, key=lambda each: each.count)
+    web = processors.groups[WEB]
+    at_least_s = login.took_at_least_s(NINE_OF_TEN)
+    used_s = web.cores * processors.seconds
+    waited_s = 0.0 if run.seen.sessions is None else run.seen.sessions.active * service.seconds
+    computed_s = max(login.count * NINE_OF_TEN * at_least_s - waited_s, 0.0)
+    part = min(computed_s / used_s, 1.0) if used_s else 0.0
+    figures = {"share": part, "logins": login.count, "at_least_s": at_least_s, "used_s": used_s, "cores": web.cores}
+    message = f"nine of ten of {number(login.count)} logins took {time(at_least_s)} in the worker or more"
+    if at_least_s < LONG_S or part < LARGE:
+        yield Found(Outcome.OK, message, figures=figures)
+        return
+    message += f", at least {share(part)} of the processor time of the service, {number(web.cores)} cores"
+    is_scarce = processors.idle is not None and processors.idle < LITTLE_IDLE
+    is_busy = is_scarce or web.busiest >= BUSY or web.cores >= BUSY * processors.cores
+    bad = outcome(part)
+    yield Found(bad if is_busy else min(bad, Outcome.WARN, key=lambda each: each.weight), message, "", figures)
