@@ -55,3 +55,8 @@ def rule_modules(package: str, path: Iterable[str]) -> Iterator[tuple[str, Modul
 def parts(name: str, module: ModuleType) -> dict[str, Any]:
     """What a module with ``check`` and ``NEEDS`` gives to its ``Rule``."""
     return {"id": name, **told(module.__doc__), "needs": module.NEEDS, "check": module.check}
+
+
+def rules_of(package: str, path: Iterable[str]) -> tuple[Rule[Any], ...]:
+    """Find every rule of a package, in the order of their ids."""
+    return tuple(Rule(**parts(name, module)) for name, module in rule_modules(package, path))

@@ -16,4 +16,4 @@ Rule = contract.Rule[Check]
 
 def load() -> tuple[Rule, ...]:
     """Find every rule of this package, in the order of their ids."""
-    return tuple(Rule(**contract.parts(name, module)) for name, module in contract.rule_modules(__name__, __path__))
+    return contract.rules_of(__name__, __path__)
