@@ -21,9 +21,7 @@ def droppable(snapshot: Snapshot, index: Index) -> bool:
 
 def served(snapshot: Snapshot, index: Index) -> tuple[ForeignKey, ...]:
     """Foreign keys whose rows it finds when a row of the parent goes."""
-    return tuple(
-        key for key in snapshot.foreign_keys if key.table_oid == index.table_oid and serves(index, key)
-    )
+    return tuple(key for key in snapshot.foreign_keys if key.table_oid == index.table_oid and serves(index, key))
 
 
 def serves(index: Index, key: ForeignKey) -> bool:

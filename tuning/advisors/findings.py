@@ -44,7 +44,7 @@ class RuleOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``read`` says what was looked at, ``notes`` what to know about it; findings stand in the order of their weight."""
+    """``read`` says what was looked at, ``notes`` what could not be; findings stand in the order of their weight."""
 
     findings: tuple[Finding, ...]
     rules: tuple[RuleOutcome, ...]

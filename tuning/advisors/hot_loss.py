@@ -38,7 +38,9 @@ class HotLoss:
         names = ", ".join(self.columns)
         if not self.updates:
             return f"UPDATEs set {names}, but {self.table} has had no HOT update to lose"
-        return f"up to {self.share:.0%} of {self.table}'s HOT updates ({self.updates:,} so far) end: UPDATEs set {names}"
+        return (
+            f"up to {self.share:.0%} of {self.table}'s HOT updates ({self.updates:,} so far) end: UPDATEs set {names}"
+        )
 
 
 def forecast(

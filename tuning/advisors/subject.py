@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tuning.advisors.hot_loss import HotLoss, forecast
+from tuning.explain.subject import Loop
 from tuning.observe.relations import Table
 from tuning.observe.snapshot import DAY_S, Snapshot
 
@@ -12,26 +13,8 @@ MIN_DAYS = 7.0
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
-    """A statement that requests of one route send again and again; figures are over the captured requests.
-
-    ``pool_ms`` is how long connections were held between the first and the last of them in each request.
-    """
-
-    route: str
-    caller: str
-    sql: str
-    fingerprint: str
-    requests: int
-    calls: int
-    most_calls: int
-    database_ms: float
-    pool_ms: float
-
-
-@dataclass(frozen=True, slots=True)
 class Subject:
-    """``loops`` is None without captures. ``updated`` has for each table, by its bare name, the columns that UPDATEs set.
+    """``loops`` is None without captures. ``updated`` has, by a table's bare name, the columns that UPDATEs set.
 
     ``min_days`` is how long statistics must have been gathered before a lack of use counts.
     """
@@ -66,6 +49,4 @@ class Subject:
     def hot_loss(self, table: Table, columns: frozenset[str]) -> HotLoss:
         """What an index on these columns would cost the table's updates."""
         updated = self.updated.get(table.bare_name)
-        return forecast(
-            table.name, columns, updated, table.updates, table.hot_updates, version=self.snapshot.version
-        )
+        return forecast(table.name, columns, updated, table.updates, table.hot_updates, version=self.snapshot.version)

@@ -52,7 +52,9 @@ def read(
     """
     with _connection(dsn) as connection:
         if connection.info.server_version < OLDEST:
-            raise Wrong(f"PostgreSQL {connection.info.server_version // 10000} is too old: 15 is the first that is read")
+            raise Wrong(
+                f"PostgreSQL {connection.info.server_version // 10000} is too old: 15 is the first that is read"
+            )
         identity = _identity(connection)
         reader = _Reader(connection, tell)
         indexes = reader.sized("indexes", catalog_relations.indexes)
@@ -121,7 +123,9 @@ def _use(dsn: str, number: int, primary: dict[str, Any], tell: Callable[[str], N
     with _connection(dsn) as connection:
         identity = _identity(connection)
         if not identity["is_replica"] or identity["cluster"] != primary["cluster"]:
-            raise Wrong(f"--replica {number} is no replica of the server of --dsn: give the address of one that streams")
+            raise Wrong(
+                f"--replica {number} is no replica of the server of --dsn: give the address of one that streams"
+            )
         if identity["database"] != primary["database"]:
             raise Wrong(f"--replica {number} is in the database {identity['database']}, not {primary['database']}")
         with connection.transaction():

@@ -53,7 +53,8 @@ _WIDTHS = """
       LEFT JOIN pg_attribute AS x ON x.attrelid = c.oid AND x.attnum = k
       LEFT JOIN LATERAL (
            SELECT p.avg_width FROM pg_stats AS p
-            WHERE p.schemaname = n.nspname AND p.tablename = CASE WHEN a.attnum IS NULL THEN c.relname ELSE t.relname END
+            WHERE p.schemaname = n.nspname
+              AND p.tablename = CASE WHEN a.attnum IS NULL THEN c.relname ELSE t.relname END
               AND p.attname = coalesce(a.attname, x.attname) LIMIT 1) AS w ON true
      WHERE i.indexrelid = ANY (%s) GROUP BY 1"""
 # PostgreSQL's page: 24 bytes of header and 16 of the b-tree's; an entry has 8 of header and a line pointer of 4.

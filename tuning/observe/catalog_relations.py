@@ -112,7 +112,7 @@ _FOREIGN_KEYS = f"""
      WHERE f.contype = 'f' AND f.conparentid = 0 AND {_OWN}
      ORDER BY f.oid"""
 
-# PostgreSQL 18 keeps numbers of sequences where any may be read at once; the view asks for the privilege.
+# The view gives no number of a sequence that the role may not read.
 _SEQUENCES = f"""
     SELECT format('%I.%I', n.nspname, c.relname) AS name, v.last_value, s.seqmax AS max_value, s.seqmin AS min_value,
            s.seqincrement AS increment, s.seqcycle AS cycles,

@@ -146,9 +146,7 @@ class Snapshot:
         """When it was last used on any server that was read; None where that is not known."""
         ages = [each.last_scan_s_ago for each in self.family(index)]
         ages += [
-            replica.index_last_scan_s_ago.get(each.oid)
-            for each in self.family(index)
-            for replica in self.replicas_read
+            replica.index_last_scan_s_ago.get(each.oid) for each in self.family(index) for replica in self.replicas_read
         ]
         return min((age for age in ages if age is not None), default=None)
 

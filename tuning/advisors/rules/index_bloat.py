@@ -42,7 +42,9 @@ def check(subject: Subject) -> Iterator[Found]:
             message = f"{index.name}: {share:.0%} of {size(index.size_bytes)} is empty, {how}"
             yield Found(outcome, message, index.name, (f"REINDEX INDEX CONCURRENTLY {index.name}",), wasted)
     if skipped:
-        yield Found(Outcome.SKIP, f"{skipped} indexes have neither pgstattuple nor statistics of their columns: ANALYZE")
+        yield Found(
+            Outcome.SKIP, f"{skipped} indexes have neither pgstattuple nor statistics of their columns: ANALYZE"
+        )
 
 
 def _empty(index: Index) -> tuple[float | None, str]:

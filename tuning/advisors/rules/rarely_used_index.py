@@ -41,9 +41,8 @@ def check(subject: Subject) -> Iterator[Found]:
         is_costly = table.writes > MIN_WRITES and scans / table.writes <= SCANS_PER_WRITE and share < SCAN_SHARE
         if not is_costly and not (size_bytes > LARGE_BYTES and share < LARGE_SCAN_SHARE and table.writes > MIN_WRITES):
             continue
-        message = (
-            f"{index.name}: {scans:,} scans, {share:.0%} of the table's, for {table.writes:,} writes; {size(size_bytes)}"
-        )
+        used = f"{scans:,} scans, {share:.0%} of the table's"
+        message = f"{index.name}: {used}, for {table.writes:,} writes; {size(size_bytes)}"
         if subject.doubts:
             yield Found(Outcome.SKIP, f"{message}; {subject.doubts}", index.name, evidence=table.writes)
         else:

@@ -34,4 +34,6 @@ def check(subject: Subject) -> Iterator[Found]:
         sql = (f"ALTER TABLE {table.name} RESET (autovacuum_enabled)",) if "autovacuum_enabled" in table.options else ()
         if is_never and not sql:
             sql = ("ALTER SYSTEM SET autovacuum = on", "SELECT pg_reload_conf()")
-        yield Found(outcome, message, table.name, (*sql, f"VACUUM (ANALYZE) {table.name}"), table.dead_rows / (limit + 1))
+        yield Found(
+            outcome, message, table.name, (*sql, f"VACUUM (ANALYZE) {table.name}"), table.dead_rows / (limit + 1)
+        )

@@ -4,7 +4,8 @@ When: a session's transaction that holds a snapshot, or a prepared transaction, 
     replica holds back a million transactions; fails at six hours, and at ten million.
 Why: VACUUM removes nothing that somebody could still see, in any table.
 Remedy: end the session that is named, decide on the prepared transaction, drop the slot that nobody reads; on a
-    replica, end its long query. idle_in_transaction_session_timeout and transaction_timeout (17) keep it from coming back.
+    replica, end its long query. idle_in_transaction_session_timeout and transaction_timeout (17) keep it from
+    coming back.
 """
 
 from collections.abc import Iterator
@@ -30,7 +31,9 @@ def check(subject: Subject) -> Iterator[Found]:
         if backend.xmin_age is not None and held_s >= WARN_S and backend.kind != "walsender":
             outcome = Outcome.FAIL if held_s >= FAIL_S else Outcome.WARN
             message = f"{backend}: has held a snapshot for {age(held_s)}, {backend.xmin_age:,} transactions"
-            yield Found(outcome, message, f"user {backend.user}", (f"SELECT pg_terminate_backend({backend.pid})",), held_s)
+            yield Found(
+                outcome, message, f"user {backend.user}", (f"SELECT pg_terminate_backend({backend.pid})",), held_s
+            )
     for prepared in snapshot.replication.prepared:
         if prepared.age_s >= WARN_S:
             outcome = Outcome.FAIL if prepared.age_s >= FAIL_S else Outcome.WARN
@@ -41,7 +44,9 @@ def check(subject: Subject) -> Iterator[Found]:
         xids = max(slot.xmin_age or 0, slot.catalog_xmin_age or 0)
         if xids >= WARN_XIDS:
             outcome = Outcome.FAIL if xids >= FAIL_XIDS else Outcome.WARN
-            message = f"slot {slot.name} ({'active' if slot.is_active else 'nobody reads it'}) holds {xids:,} transactions"
+            message = (
+                f"slot {slot.name} ({'active' if slot.is_active else 'nobody reads it'}) holds {xids:,} transactions"
+            )
             name = slot.name.replace("'", "''")
             sql = () if slot.is_active else (f"SELECT pg_drop_replication_slot('{name}')",)
             yield Found(outcome, message, f"slot {slot.name}", sql, xids)
