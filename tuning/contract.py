@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule(Generic[Check]):
-    """``when``, ``why`` and ``remedy`` are sections of the module's docstring; ``needs`` is what it is skipped without."""
+    """``when``, ``why`` and ``remedy`` are sections of its module's docstring; it is skipped without its ``needs``."""
 
     id: str
     title: str

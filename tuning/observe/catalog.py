@@ -58,8 +58,12 @@ def read(
         identity = _identity(connection)
         reader = _Reader(connection, tell)
         indexes = reader.sized("indexes", catalog_relations.indexes)
-        densities = reader.part("density", lambda: catalog_extensions.densities(connection, indexes), {})
-        expected = reader.part("widths", lambda: catalog_extensions.expected_sizes(connection, indexes), {})
+        densities: dict[int, float] = reader.part(
+            "density", lambda: catalog_extensions.densities(connection, indexes), {}
+        )
+        expected: dict[int, int] = reader.part(
+            "widths", lambda: catalog_extensions.expected_sizes(connection, indexes), {}
+        )
         snapshot = Snapshot(
             version=connection.info.server_version,
             is_replica=identity["is_replica"],

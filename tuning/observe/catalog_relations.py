@@ -137,7 +137,7 @@ _SUMMED = tuple(
 def tables(connection: Connection, *, is_sized: bool) -> tuple[Table, ...]:
     """Every table of its own schemas; ``is_sized`` measures sizes, else they are what VACUUM noted."""
     found = []
-    for row in connection.execute(_TABLES.format(**_SIZES[is_sized])):  # type: ignore[call-overload]
+    for row in connection.execute(_TABLES.format(**_SIZES[is_sized])):
         options = dict(option.partition("=")[::2] for option in row.pop("options"))
         found.append(Table(**row, options=options))
     return tuple(_summed(found))
@@ -158,7 +158,7 @@ def indexes(connection: Connection, *, is_sized: bool) -> tuple[Index, ...]:
     has_last_scan = connection.info.server_version >= _LAST_SCAN_SINCE
     query = _INDEXES.format(size=_SIZE[is_sized], last_scan=_LAST_SCAN if has_last_scan else "NULL::float8")
     found = []
-    for row in connection.execute(query):  # type: ignore[call-overload]
+    for row in connection.execute(query):
         row["keys"] = tuple(Key(**key) for key in row["keys"] or ())
         row["include"] = tuple(row["include"])
         row["columns"] = frozenset(row["columns"])

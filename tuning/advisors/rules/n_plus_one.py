@@ -20,11 +20,11 @@ WEIGHT = 2
 
 def check(subject: Subject) -> Iterator[Found]:
     for loop in subject.loops or ():
-        per_request = loop.calls / loop.requests
-        message = (
-            f"{loop.route or 'no route'}: {per_request:.1f} calls a request, up to {loop.most_calls},"
-            f" in {loop.requests:,} requests; {loop.database_ms:,.1f} ms of the database, connections held for {loop.pool_ms / 1000:,.3f} s;"
-            f" {loop.caller or 'no line was captured'}: {shortened(loop.sql)}"
+        calls = (
+            f"{loop.calls / loop.requests:.1f} calls a request, up to {loop.most_calls}, in {loop.requests:,} requests"
         )
+        cost = f"{loop.database_ms:,.1f} ms of the database, connections held for {loop.pool_ms / 1000:,.3f} s"
+        where = loop.caller or "no line was captured"
+        message = f"{loop.route or 'no route'}: {calls}; {cost}; {where}: {shortened(loop.sql)}"
         about = f"{loop.route}/{loop.fingerprint}"
         yield Found(Outcome.WARN, message, about, (), loop.database_ms + loop.pool_ms)

@@ -45,7 +45,7 @@ def _used(sequence: Sequence) -> float:
     """The share (0 to 1) of the way from its start to where it or its column ends."""
     if sequence.last_value is None:
         return 0.0
-    highest = 2 ** _BITS.get(sequence.column_type, 63) - 1
+    highest: int = 2 ** _BITS.get(sequence.column_type, 63) - 1
     if sequence.increment < 0:
         return max(0.0, sequence.last_value / max(sequence.min_value, -highest - 1))
     return max(0.0, sequence.last_value / min(sequence.max_value, highest))

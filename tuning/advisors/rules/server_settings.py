@@ -41,7 +41,7 @@ def check(subject: Subject) -> Iterator[Found]:
         yield _found("max_wal_size", f"{size(wal)}: checkpoints come more often than they need", "4GB")
     cost = snapshot.number("random_page_cost")
     if cost > SLOW_PAGE_COST:
-        yield _found("random_page_cost", f"{cost:g} is for turning disks", f"{SSD_PAGE_COST}")
+        yield _found("random_page_cost", f"{cost:g}, for turning disks", f"{SSD_PAGE_COST}")
     if snapshot.settings.get("jit") == "on":
         yield _found("jit", "on: short queries are compiled for longer than they run", "off")
 

@@ -31,7 +31,9 @@ def check(subject: Subject) -> Iterator[Found]:
         outcome = Outcome.FAIL if is_never or table.dead_rows > FAR_OVER * limit else Outcome.WARN
         why = "autovacuum is off for it" if is_never else "no worker is at it"
         message = f"{table.name}: {table.dead_rows:,} dead rows, due at {limit:,.0f}, and {why}"
-        sql = (f"ALTER TABLE {table.name} RESET (autovacuum_enabled)",) if "autovacuum_enabled" in table.options else ()
+        sql: tuple[str, ...] = ()
+        if "autovacuum_enabled" in table.options:
+            sql = (f"ALTER TABLE {table.name} RESET (autovacuum_enabled)",)
         if is_never and not sql:
             sql = ("ALTER SYSTEM SET autovacuum = on", "SELECT pg_reload_conf()")
         yield Found(
