@@ -83,8 +83,8 @@ SPILL = """DO $$ BEGIN SET LOCAL work_mem = '64kB'; FOR i IN 1..25 LOOP
 SLOW = "DO $$ BEGIN FOR i IN 1..101 LOOP PERFORM pg_sleep(0.021); END LOOP; END $$"
 # What pg_qualstats shows, by its documentation: no package of it is here.
 QUALSTATS = """CREATE VIEW lab.pg_qualstats AS SELECT d.oid AS dbid, 'lab.t'::regclass::oid AS lrelid,
-    2::int2 AS lattnum, 96::oid AS opno, 10::bigint AS occurences, 200000::bigint AS execution_count, 190000::bigint AS nbfiltered
-    FROM pg_database AS d WHERE d.datname = current_database()"""
+    2::int2 AS lattnum, 96::oid AS opno, 10::bigint AS occurences, 200000::bigint AS execution_count,
+    190000::bigint AS nbfiltered FROM pg_database AS d WHERE d.datname = current_database()"""
 
 CASES = (
     Case("unused-index", "lab.t_v", (ROWS,), (INDEX,), view=aged),
@@ -165,8 +165,8 @@ CASES = (
     Case(
         "temp-files",
         "",
-        (ROWS,),
-        ("SELECT pg_stat_reset()", SPILL),
+        (ROWS, "SELECT pg_stat_reset()"),
+        (SPILL,),
         ("SELECT pg_stat_reset()",),
     ),
     Case("statistics-age", "", view=aged, fault=database(statistics_age_s=DAY_S)),

@@ -42,6 +42,7 @@ _PREDICATES = """
       JOIN pg_operator AS o ON o.oid = q.opno
      WHERE q.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
      GROUP BY 1, 2, 3 ORDER BY 6 DESC LIMIT %s"""
+_MAY_MEASURE = "SELECT has_function_privilege(format('%%I.pgstatindex(regclass)', %s::text), 'EXECUTE') AS may"
 _DENSITY = "SELECT avg_leaf_density::float8 / 100 AS density FROM {}.pgstatindex(%s::regclass)"
 # Widths of keys and INCLUDE by pg_stats: of the table for columns, of the index itself for expressions.
 _WIDTHS = """
@@ -97,9 +98,13 @@ def densities(connection: Connection, indexes: Iterable[Index]) -> dict[int, flo
 
     Raises:
         LookupError: pgstattuple is not installed.
-        psycopg.Error: The role may not run it, or it takes too long.
+        PermissionError: The role may not run it.
     """
     schema = _schema(connection, "pgstattuple")
+    (row,) = connection.execute(_MAY_MEASURE, [schema]).fetchall()
+    if not row["may"]:
+        user = connection.info.user
+        raise PermissionError(f'{user} may not run pgstatindex: GRANT pg_stat_scan_tables TO "{user}"')
     query = sql.SQL(_DENSITY).format(sql.Identifier(schema))
     found: dict[int, float] = {}
     read_bytes = 0
