@@ -143,6 +143,46 @@ def test_index_of_another_definition_is_neither_twin_nor_beginning(
     assert faults(snapshot, "duplicate-index") == []
 
 
+@pytest.mark.parametrize(
+    ("kept", "other", "is_twin"),
+    [
+        ("CREATE UNIQUE INDEX a ON lab.t (v)", "CREATE UNIQUE INDEX b ON lab.t (v)", True),
+        ("CREATE UNIQUE INDEX a ON lab.t (v)", "CREATE UNIQUE INDEX b ON lab.t (v) NULLS NOT DISTINCT", False),
+        ("CREATE INDEX a ON lab.t (v)", "ALTER TABLE lab.t ADD CONSTRAINT b EXCLUDE (v WITH =)", True),
+        (
+            "ALTER TABLE lab.t ADD CONSTRAINT a UNIQUE (v) DEFERRABLE",
+            "CREATE UNIQUE INDEX b ON lab.t (v)",
+            False,
+        ),
+    ],
+)
+def test_twin_that_refuses_more_is_never_the_one_that_goes(
+    server: str, lab: psycopg.Connection, kept: str, other: str, is_twin: bool
+) -> None:
+    run(lab, ("CREATE TABLE lab.t (v int)", kept, other))
+    found = faults(read(server), "duplicate-index")
+    assert bool(found) == is_twin
+    if found:
+        assert found[0].about == ("lab.a" if "EXCLUDE" in other else "lab.b")
+
+
+def test_index_of_one_partition_that_serves_the_key_of_all_is_kept(server: str, lab: psycopg.Connection) -> None:
+    run(
+        lab,
+        (
+            "CREATE TABLE lab.parent (id int PRIMARY KEY)",
+            "INSERT INTO lab.parent SELECT generate_series(1, 20000)",
+            "CREATE TABLE lab.p (id int, v int REFERENCES lab.parent) PARTITION BY RANGE (id)",
+            "CREATE TABLE lab.t PARTITION OF lab.p FOR VALUES FROM (0) TO (1000000)",
+            "INSERT INTO lab.p SELECT n, n FROM generate_series(1, 20000) AS n",
+            INDEX,
+        ),
+    )
+    assert faults(aged(read(server)), "unused-index") == []
+    run(lab, ("ALTER TABLE lab.p DROP CONSTRAINT p_v_fkey",))
+    assert [each.about for each in faults(aged(read(server)), "unused-index")] == ["lab.t_v"]
+
+
 def test_index_that_enforces_or_serves_a_foreign_key_is_never_droppable(server: str, lab: psycopg.Connection) -> None:
     run(lab, (*PARENT, KEY, INDEX, "CREATE UNIQUE INDEX t_id ON lab.t (id)"))
     snapshot = aged(read(server))

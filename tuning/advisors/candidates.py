@@ -21,7 +21,10 @@ def droppable(snapshot: Snapshot, index: Index) -> bool:
 
 def served(snapshot: Snapshot, index: Index) -> tuple[ForeignKey, ...]:
     """Foreign keys whose rows it finds when a row of the parent goes."""
-    return tuple(key for key in snapshot.foreign_keys if key.table_oid == index.table_oid and serves(index, key))
+    table = snapshot.table(index.table_oid)
+    # The key of a partitioned table is each partition's as well.
+    tables = (index.table_oid, table.root_oid) if table is not None else (index.table_oid,)
+    return tuple(key for key in snapshot.foreign_keys if key.table_oid in tables and serves(index, key))
 
 
 def serves(index: Index, key: ForeignKey) -> bool:

@@ -44,7 +44,7 @@ class RuleOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``read`` says what was looked at, ``notes`` what could not be; findings stand in the order of their weight."""
+    """``read`` says what was looked at, ``notes`` what could not be that no rule tells of; findings stand in the order of their weight."""
 
     findings: tuple[Finding, ...]
     rules: tuple[RuleOutcome, ...]

@@ -12,10 +12,9 @@ from tuning.contract import Outcome
 from tuning.ignores import Ignore
 from tuning.observe.snapshot import PARTS
 
-# What a rule may need beside the parts of a snapshot, and how a caller gives it.
+# What a rule may need beside the parts of a snapshot, and how a caller gives it; rules tell of other parts.
 GIVEN = {
     "captures": "no captured statements were given: --captures",
-    "hardware": "the server's memory is not known: --memory-gib",
 }
 NEEDS = (*PARTS, *GIVEN)
 BAD = (Outcome.WARN, Outcome.FAIL)
@@ -52,8 +51,8 @@ def judge(
 def _lacks(subject: Subject, need: str) -> str:
     if need == "captures":
         return GIVEN[need] if subject.loops is None else ""
-    if need == "hardware":
-        return GIVEN[need] if subject.snapshot.hardware is None else ""
+    if need == "database" and subject.snapshot.database is None:
+        return subject.snapshot.unreadable.get(need, "the database's counters were not read")
     return subject.snapshot.unreadable.get(need, "")
 
 
@@ -99,5 +98,7 @@ def _read(subject: Subject) -> Iterable[str]:
 
 
 def _notes(subject: Subject) -> Iterable[str]:
+    told = {need for rule in load() for need in rule.needs}
     for part, reason in subject.snapshot.unreadable.items():
-        yield f"{part.replace('_', ' ')}: {reason}"
+        if part not in told:
+            yield f"{part.replace('_', ' ')}: {reason}"

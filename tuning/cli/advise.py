@@ -1,6 +1,8 @@
 """``hotrow advise``: what a server's catalog and statistics say is wrong, and the SQL that mends it."""
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -87,7 +89,9 @@ def _excluded(only: list[str], names: list[str]) -> dict[str, str]:
 
 def _captured(paths: list[Path]) -> tuple[tuple[Loop, ...], list[tuple[str, int]]]:
     """The loops of all files, and each statement with how often it was sent."""
-    found = loops.read(line for path in paths for line in path.open(encoding="utf-8", errors="replace"))
+    with ExitStack() as opened:
+        files = [opened.enter_context(path.open(encoding="utf-8", errors="replace")) for path in paths]
+        found = loops.read(chain.from_iterable(files))
     return found.loops(), list(found.texts.values())
 
 

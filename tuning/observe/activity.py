@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Ages are in seconds and None where there is nothing to be old; ``blockers`` are pids that it waits for."""
+    """Ages are in seconds and None where there is nothing to be old; ``blockers`` are pids that it waits for.
+
+    ``xmin_age`` counts the transactions since the oldest that it holds: a snapshot, or its own."""
 
     pid: int
     user: str

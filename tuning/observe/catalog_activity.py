@@ -25,7 +25,7 @@ _SESSIONS = """
            extract(epoch FROM clock_timestamp() - s.state_change)::float8 AS state_age_s,
            extract(epoch FROM clock_timestamp() - (
                SELECT min(l.waitstart) FROM pg_locks AS l WHERE l.pid = s.pid AND NOT l.granted))::float8 AS waited_s,
-           age(s.backend_xmin)::int AS xmin_age,
+           greatest(age(s.backend_xmin), age(s.backend_xid))::int AS xmin_age,
            CASE WHEN s.wait_event_type = 'Lock' THEN pg_blocking_pids(s.pid) ELSE '{}' END AS blockers
       FROM pg_stat_activity AS s
      WHERE s.pid <> pg_backend_pid() ORDER BY s.pid"""

@@ -63,6 +63,7 @@ _INDEXES = f"""
            i.indrelid::bigint AS table_oid, m.amname::text AS method, c.relkind::text AS kind,
            pg_get_indexdef(c.oid) AS definition, coalesce(pg_get_expr(i.indpred, i.indrelid), '') AS predicate,
            i.indisunique AS is_unique, i.indisprimary AS is_primary, i.indisexclusion AS is_exclusion,
+           NOT i.indnullsnotdistinct AS has_distinct_nulls, i.indimmediate AS is_immediate,
            i.indisvalid AS is_valid, i.indisready AS is_ready,
            i.indisreplident OR EXISTS (SELECT FROM pg_constraint AS f WHERE f.contype = 'f' AND f.conindid = c.oid)
                AS is_needed,

@@ -90,6 +90,8 @@ class Index:
     is_exclusion: bool = False
     is_valid: bool = True
     is_ready: bool = True
+    has_distinct_nulls: bool = True
+    is_immediate: bool = True
     is_needed: bool = False
     is_built_now: bool = False
     constraint: str = ""

@@ -1,7 +1,7 @@
 """The rules for a server: one question a file, the file's name its id, its docstring what `hotrow rules show` prints.
 
 A rule is a module with ``check(subject)``, which yields ``Found``, and ``NEEDS``: the parts of a snapshot without which
-it is skipped, ``captures`` or ``hardware``. ``WEIGHT`` ranks findings of one outcome: 3 where the service stops or
+it is skipped, or ``captures``. ``WEIGHT`` ranks findings of one outcome: 3 where the service stops or
 data is in danger, 2 where requests are slow for it, 1 for what costs room or context.
 """
 

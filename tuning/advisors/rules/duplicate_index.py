@@ -31,9 +31,8 @@ def check(subject: Subject) -> Iterator[Found]:
         # What stays: what enforces most, then the oldest.
         kept, *others = sorted(twins, key=lambda twin: (*(not each for each in _ranks(twin)), twin.oid))
         for other in others:
-            if other.is_needed or (other.is_exclusion and not kept.is_exclusion):
+            if other.is_needed or not _refuses(kept, other):
                 continue
-            # A unique one beside a unique one may go; beside a plain one it would be the one that stays.
             name = quoted(other.constraint)
             table = snapshot.table(other.table_oid)
             sql = drop(other)
@@ -42,6 +41,19 @@ def check(subject: Subject) -> Iterator[Found]:
             size_bytes = snapshot.size_bytes(other)
             message = f"{other.name} is the same as {kept.name}: {size(size_bytes)}"
             yield Found(Outcome.FAIL, message, other.name, sql, size_bytes)
+
+
+def _refuses(kept: Index, other: Index) -> bool:
+    """Whether each row that the other index refuses, and as soon, the kept one refuses too."""
+    if other.is_exclusion:
+        return False
+    if not other.is_unique:
+        return True
+    return (
+        kept.is_unique
+        and kept.is_immediate >= other.is_immediate
+        and (kept.is_primary or kept.has_distinct_nulls <= other.has_distinct_nulls)
+    )
 
 
 def _ranks(index: Index) -> tuple[bool, ...]:
