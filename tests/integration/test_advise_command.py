@@ -137,3 +137,44 @@ def test_what_cannot_be_read_ends_with_one_sentence(primary: str, tmp_path: Path
     assert (done.returncode, "no captured statement" in done.stderr) == (2, True)
     done = hotrow("advise", "--dsn", primary, "--captures", str(tmp_path / "absent.jsonl"))
     assert (done.returncode, "absent.jsonl" in done.stderr) == (2, True)
+
+
+def test_captures_name_the_loop_and_what_an_index_would_cost(primary: str, tmp_path: Path) -> None:
+    with psycopg.connect(primary, autocommit=True) as connection:
+        connection.execute("CREATE TABLE lab_advise.parent AS SELECT n AS id FROM generate_series(1, 2000) AS n")
+        connection.execute("ALTER TABLE lab_advise.parent ADD PRIMARY KEY (id)")
+        connection.execute(
+            "CREATE TABLE lab_advise.child AS SELECT n AS id, n % 2000 + 1 AS parent_id, repeat('x', 250) AS t"
+            " FROM generate_series(1, 45000) AS n"
+        )
+        connection.execute("ALTER TABLE lab_advise.child ADD FOREIGN KEY (parent_id) REFERENCES lab_advise.parent")
+        connection.execute("ALTER TABLE lab_advise.child SET (fillfactor = 50)")
+        connection.execute("UPDATE lab_advise.child SET t = t WHERE id % 100 = 0")
+        connection.execute("SELECT pg_stat_force_next_flush()")
+    calls = [
+        {
+            "v": 1,
+            "request_id": "r",
+            "route": "orders/",
+            "sql": sql,
+            "params": [number],
+            "duration_ms": 2.0,
+            "caller": line,
+        }
+        for number in range(4)
+        for sql, line in (
+            ("SELECT * FROM item WHERE id = %s", "shop/views.py:7 list"),
+            ('UPDATE "child" SET "parent_id" = %s', "shop/views.py:9 move"),
+        )
+    ]
+    file = tmp_path / "calls.jsonl"
+    file.write_text("".join(json.dumps(call) + "\n" for call in calls))
+    rules = ("--only", "n-plus-one", "--only", "unindexed-foreign-key", "--captures", str(file))
+    done = hotrow("advise", "--dsn", primary, *rules, "--fail-on", "warn")
+    assert done.returncode == 1
+    assert "orders/: 4.0 calls a request, up to 4, in 1 requests; 8.0 ms of the database" in done.stdout
+    assert "shop/views.py:7 list" in done.stdout
+    assert "CREATE INDEX CONCURRENTLY ON lab_advise.child" in done.stdout
+    assert "up to 100% of lab_advise.child's HOT updates" in done.stdout
+    file.write_text(file.read_text().replace("parent_id", "t"))
+    assert "costs lab_advise.child no HOT update" in hotrow("advise", "--dsn", primary, *rules).stdout

@@ -24,7 +24,7 @@ def served(snapshot: Snapshot, index: Index) -> tuple[ForeignKey, ...]:
     table = snapshot.table(index.table_oid)
     # The key of a partitioned table is each partition's as well.
     tables = (index.table_oid, table.root_oid) if table is not None else (index.table_oid,)
-    return tuple(key for key in snapshot.foreign_keys if key.table_oid in tables and serves(index, key))
+    return tuple(key for oid in tables for key in snapshot.keys_of(oid) if serves(index, key))
 
 
 def serves(index: Index, key: ForeignKey) -> bool:

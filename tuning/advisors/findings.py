@@ -44,7 +44,10 @@ class RuleOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``read`` says what was looked at, ``notes`` what could not be that no rule tells of; findings stand in the order of their weight."""
+    """Findings stand in the order of their weight.
+
+    ``read`` says what was looked at, ``notes`` what could not be read that no rule tells of.
+    """
 
     findings: tuple[Finding, ...]
     rules: tuple[RuleOutcome, ...]

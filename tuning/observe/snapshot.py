@@ -1,11 +1,13 @@
 """One server at one moment, as its catalog and statistics describe it: data alone, so that who judges is pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from tuning.observe.activity import Backend, Replication
 from tuning.observe.relations import ForeignKey, Index, Sequence, Table
 
+Item = TypeVar("Item")
 DAY_S = 86_400.0
 PARTS = (
     "database",
@@ -111,6 +113,17 @@ class Snapshot:
     hardware: Hardware | None = None
     replicas_read: tuple[ReplicaUse, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    # Each index asks for its table and its neighbours: without these, thousands of them take minutes.
+    _tables: Mapping[int, Table] = field(init=False, repr=False, compare=False)
+    _indexes: Mapping[int, tuple[Index, ...]] = field(init=False, repr=False, compare=False)
+    _keys: Mapping[int, tuple[ForeignKey, ...]] = field(init=False, repr=False, compare=False)
+    _partitions: Mapping[int, tuple[Table, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_tables", {table.oid: table for table in self.tables})
+        object.__setattr__(self, "_indexes", _grouped((index.table_oid, index) for index in self.indexes))
+        object.__setattr__(self, "_keys", _grouped((key.table_oid, key) for key in self.foreign_keys))
+        object.__setattr__(self, "_partitions", _grouped((table.root_oid, table) for table in self.tables))
 
     @property
     def major(self) -> int:
@@ -121,13 +134,18 @@ class Snapshot:
         return value if isinstance(value, float) else otherwise
 
     def table(self, oid: int) -> Table | None:
-        return next((table for table in self.tables if table.oid == oid), None)
+        return self._tables.get(oid)
 
     def indexes_of(self, table_oid: int) -> tuple[Index, ...]:
-        return tuple(index for index in self.indexes if index.table_oid == table_oid)
+        return self._indexes.get(table_oid, ())
+
+    def keys_of(self, table_oid: int) -> tuple[ForeignKey, ...]:
+        return self._keys.get(table_oid, ())
 
     def family(self, index: Index) -> tuple[Index, ...]:
         """The index, and its parts where it belongs to a partitioned table."""
+        if index.kind != "I":
+            return (index,)
         found, level = [index], {index.oid}
         while level:
             below = [each for each in self.indexes if each.parent_oid in level]
@@ -155,6 +173,13 @@ class Snapshot:
 
     def table_scans(self, table: Table) -> tuple[int, int]:
         """Sequential scans and index scans, on this server and on the replicas that were read."""
-        oids = [each.oid for each in self.tables if table.oid in (each.oid, each.root_oid) and each.kind != "p"]
+        oids = [each.oid for each in (table, *self._partitions.get(table.oid, ())) if each.kind != "p"]
         both = [replica.table_scans.get(oid, (0, 0)) for replica in self.replicas_read for oid in oids]
         return table.seq_scans + sum(seq for seq, _ in both), table.index_scans + sum(index for _, index in both)
+
+
+def _grouped(pairs: Iterable[tuple[int, Item]]) -> dict[int, tuple[Item, ...]]:
+    found: dict[int, list[Item]] = {}
+    for key, item in pairs:
+        found.setdefault(key, []).append(item)
+    return {key: tuple(items) for key, items in found.items()}

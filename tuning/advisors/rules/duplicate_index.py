@@ -26,7 +26,10 @@ def check(subject: Subject) -> Iterator[Found]:
     for index in snapshot.indexes:
         if index.oid in told or not index.is_valid or index.parent_oid:
             continue
-        twins = [index, *(other for other in snapshot.indexes if other.oid > index.oid and same(index, other))]
+        twins = [
+            index,
+            *(other for other in snapshot.indexes_of(index.table_oid) if other.oid > index.oid and same(index, other)),
+        ]
         told |= {twin.oid for twin in twins}
         # What stays: what enforces most, then the oldest.
         kept, *others = sorted(twins, key=lambda twin: (*(not each for each in _ranks(twin)), twin.oid))
