@@ -6,6 +6,7 @@ import sys
 import typer
 
 from tuning.cli import (
+    advise,
     bench,
     chain,
     demo,
@@ -43,6 +44,7 @@ lint.register(migrations.migrations)
 chain.register(app)
 diagnose.register(app)
 explain.register(app)
+advise.register(app)
 failover.register(app)
 observe.register(app)
 rules.register(app)

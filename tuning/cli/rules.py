@@ -1,10 +1,13 @@
 """``hotrow rules``: which rules there are, and when, why and what to do for each."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 from rich.table import Column, Table
 
+from tuning import contract
+from tuning.advisors import rules as advise
 from tuning.chain import rules as chain
 from tuning.cli.console import out, print_json
 from tuning.diagnose import limits
@@ -30,27 +33,15 @@ def list_rules(
 ) -> None:
     """List every rule with the question it answers."""
     if as_json:
-        print_json(
-            [
-                *map(_own, load()),
-                *map(_squawks, RULES),
-                *map(_chains, chain.load()),
-                *map(_diagnoses, (*diagnose.load(), *limits.load())),
-                *map(_explains, explain.load()),
-            ]
-        )
+        print_json([*map(_own, load()), *map(_squawks, RULES), *_judging()])
         return
     table = Table("rule", "from", Column("title", overflow="fold"))
     for own in load():
         table.add_row(own.id, "hotrow", own.title)
     for textual in RULES:
         table.add_row(textual.name, "squawk", textual.remedy)
-    for link in chain.load():
-        table.add_row(link.id, "hotrow chain", link.title)
-    for law in (*diagnose.load(), *limits.load()):
-        table.add_row(law.id, "hotrow diagnose", law.title)
-    for of_plan in explain.load():
-        table.add_row(of_plan.id, "hotrow explain", of_plan.title)
+    for judging in _judging():
+        table.add_row(judging["id"], judging["from"], judging["title"])
     out.print(table)
 
 
@@ -59,9 +50,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print the rule as JSON.")] = False,
 ) -> None:
     """Print when a rule speaks, why, and what to do."""
-    known = {each.id: _own(each) for each in load()} | {each.id: _chains(each) for each in chain.load()}
-    known |= {each.id: _diagnoses(each) for each in (*diagnose.load(), *limits.load())}
-    known |= {each.id: _explains(each) for each in explain.load()}
+    known = {each.id: _own(each) for each in load()} | {each["id"]: each for each in _judging()}
     if rule not in known and rule not in BY_NAME:
         raise StackError(f"there is no rule {rule}: `hotrow rules list` shows them")
     found = known[rule] if rule in known else _squawks(BY_NAME[rule])
@@ -78,18 +67,20 @@ def _own(rule: Rule) -> dict[str, Any]:
     return {key: getattr(rule, key) for key in _TOLD} | {"from": "hotrow", "needs_facts": rule.needs_facts}
 
 
-def _chains(rule: chain.Rule) -> dict[str, Any]:
-    facts = {"from": "hotrow chain", "needs_facts": True, "needs": list(rule.needs)}
-    return {key: getattr(rule, key) for key in _TOLD} | facts
+def _judging() -> Iterator[dict[str, Any]]:
+    """The rules of each command that judges something that is there; ``needs_facts`` is whether of a server."""
+    for rule in chain.load():
+        yield _told(rule, "hotrow chain", needs_facts=True)
+    for law in (*diagnose.load(), *limits.load()):
+        yield _told(law, "hotrow diagnose", needs_facts=False)
+    for of_plan in explain.load():
+        yield _told(of_plan, "hotrow explain", needs_facts="statistics" in of_plan.needs)
+    for advisor in advise.load():
+        yield _told(advisor, "hotrow advise", needs_facts=True)
 
 
-def _diagnoses(rule: diagnose.Rule) -> dict[str, Any]:
-    facts = {"from": "hotrow diagnose", "needs_facts": False, "needs": list(rule.needs)}
-    return {key: getattr(rule, key) for key in _TOLD} | facts
-
-
-def _explains(rule: explain.Rule) -> dict[str, Any]:
-    facts = {"from": "hotrow explain", "needs_facts": "statistics" in rule.needs, "needs": list(rule.needs)}
+def _told(rule: contract.Rule[Any], command: str, *, needs_facts: bool) -> dict[str, Any]:
+    facts = {"from": command, "needs_facts": needs_facts, "needs": list(rule.needs)}
     return {key: getattr(rule, key) for key in _TOLD} | facts
 
 

@@ -65,7 +65,7 @@ def group(lines: Iterable[str]) -> tuple[list[Group], int]:
     for line in lines:
         if not line.strip():
             continue
-        call = _call(line)
+        call = call_of(line)
         if call is None:
             broken += 1
         else:
@@ -75,7 +75,8 @@ def group(lines: Iterable[str]) -> tuple[list[Group], int]:
     return sorted(groups.values(), key=lambda each: -each.total_ms), broken
 
 
-def _call(line: str) -> Mapping[str, Any] | None:
+def call_of(line: str) -> Mapping[str, Any] | None:
+    """The captured call of a line; None where it is none."""
     try:
         call = json.loads(line)
     except (ValueError, RecursionError):

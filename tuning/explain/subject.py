@@ -27,6 +27,24 @@ class Repeats:
 
 
 @dataclass(frozen=True, slots=True)
+class Loop:
+    """A statement that requests of one route send again and again; figures are over the captured requests.
+
+    ``pool_ms`` is how long connections were held between the first and the last of them in each request.
+    """
+
+    route: str
+    caller: str
+    sql: str
+    fingerprint: str
+    requests: int
+    calls: int
+    most_calls: int
+    database_ms: float
+    pool_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """Calls of one shape: ``text`` is the shape, ``sql`` a real one of them; times are over all calls.
 

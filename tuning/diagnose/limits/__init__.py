@@ -4,7 +4,8 @@ A limit fails where its resource explains half of the time or more, and warns fr
 ``evidence.UNSEEN``. Every finding has ``share``: the part of the time that it explains, 0 to 1.
 """
 
-from tuning.contract import Outcome, rule_modules, told
+from tuning import contract
+from tuning.contract import Outcome
 from tuning.diagnose.rules import Rule
 
 # Ours: from half on, removing it gains more than everything else together; below a fifth it is one of many.
@@ -41,10 +42,7 @@ def load() -> tuple[Rule, ...]:
     Raises:
         ValueError: A file is not in that order, or one of the order has no file.
     """
-    found = {
-        name: Rule(id=name, **told(module.__doc__), needs=module.NEEDS, check=module.check)
-        for name, module in rule_modules(__name__, __path__)
-    }
+    found: dict[str, Rule] = {rule.id: rule for rule in contract.rules_of(__name__, __path__)}
     if set(found) != set(INNERMOST_FIRST):
         raise ValueError(f"limits and their order differ: {sorted(set(found) ^ set(INNERMOST_FIRST))}")
     return tuple(found[name] for name in INNERMOST_FIRST)

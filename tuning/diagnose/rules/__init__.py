@@ -5,31 +5,15 @@ it is skipped.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
-from tuning.contract import rule_modules, told
+from tuning import contract
 from tuning.diagnose.findings import Found
 from tuning.diagnose.run import Run
 
 Check = Callable[[Run], Iterable[Found]]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """``when``, ``why`` and ``remedy`` are the sections of the module's docstring."""
-
-    id: str
-    title: str
-    when: str
-    why: str
-    remedy: str
-    needs: tuple[str, ...]
-    check: Check
+Rule = contract.Rule[Check]
 
 
 def load() -> tuple[Rule, ...]:
     """Find every rule of this package, in the order of their ids."""
-    return tuple(
-        Rule(id=name, **told(module.__doc__), needs=module.NEEDS, check=module.check)
-        for name, module in rule_modules(__name__, __path__)
-    )
+    return contract.rules_of(__name__, __path__)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
-from tuning.contract import rule_modules, told
+from tuning import contract
 from tuning.explain.findings import Found, Place
 from tuning.explain.subject import Subject
 
@@ -18,31 +18,15 @@ Check = Callable[[Subject], Iterable[Found]]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """``when``, ``why`` and ``remedy`` are the sections of the module's docstring."""
-
-    id: str
-    title: str
-    when: str
-    why: str
-    remedy: str
-    needs: tuple[str, ...]
+class Rule(contract.Rule[Check]):
     consequence_of: Mapping[str, Place]
-    check: Check
 
 
 def load() -> tuple[Rule, ...]:
     """Find every rule of this package, in the order of their ids."""
-    return tuple(_rule(name, module) for name, module in rule_modules(__name__, __path__))
+    return tuple(_rule(name, module) for name, module in contract.rule_modules(__name__, __path__))
 
 
 def _rule(name: str, module: ModuleType) -> Rule:
-    return Rule(
-        id=name,
-        **told(module.__doc__),
-        needs=module.NEEDS,
-        consequence_of={
-            cause.replace("_", "-"): where for cause, where in getattr(module, "CONSEQUENCE_OF", {}).items()
-        },
-        check=module.check,
-    )
+    causes = {cause.replace("_", "-"): where for cause, where in getattr(module, "CONSEQUENCE_OF", {}).items()}
+    return Rule(**contract.parts(name, module), consequence_of=causes)
