@@ -1,0 +1,7 @@
+"""``hotrow index write``."""
+
+import typer
+
+
+def register(group: typer.Typer) -> None:
+    pass
