@@ -40,7 +40,8 @@ def _proof(proof: Proof) -> list[str]:
             else f", {each.before.ms:.2f} to {each.after.ms:.2f} ms"
         )
         lines.append(
-            f"    {each.before.measure:,.0f} to {each.after.measure:,.0f} {each.before.unit}{ms}: {each.before.query.title}"
+            f"    {each.before.measure:,.0f} to {each.after.measure:,.0f} {each.before.unit}{ms}: "
+            f"{each.before.query.title}"
         )
     if proof.before is not None and proof.after is not None:
         lines += _writes(proof.before, proof.after)

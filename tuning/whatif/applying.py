@@ -23,7 +23,9 @@ _LONG = """
 _STATE = """
     SELECT i.indisvalid AND i.indisready AND i.indislive, pg_get_indexdef(i.indexrelid), c.relkind::text
       FROM pg_class AS c LEFT JOIN pg_index AS i ON i.indexrelid = c.oid WHERE c.oid = to_regclass(%s)"""
-_SCHEMA = "SELECT n.nspname::text, c.relkind = 'p' FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(%s)"
+_SCHEMA = """
+    SELECT n.nspname::text, c.relkind = 'p'
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(%s)"""
 
 
 def build(dsn: str, definition: Definition) -> str:

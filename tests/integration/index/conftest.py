@@ -27,7 +27,7 @@ CREATE TABLE purchase (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
                        doubled int GENERATED ALWAYS AS (total * 2) STORED);
 INSERT INTO customer SELECT n, 'c' || n || '@example.org', (ARRAY['de', 'fr'])[1 + n % 2] FROM generate_series(1, 2000) AS n;
 INSERT INTO purchase (customer_id, status, created, total, note)
-SELECT 1 + (n * 7919) % 2000, CASE WHEN n % 100 = 0 THEN 'open' ELSE 'done' END, date '2024-01-01' + n % 700,
+SELECT 1 + (n * 7919) % 2000, CASE WHEN n % 100 = 0 THEN 'open' ELSE 'done' || n % 300 END, date '2024-01-01' + n % 700,
        n % 997, md5(n::text) FROM generate_series(1, 40000) AS n;
 -- For a foreign key, of which no statement of the workload knows.
 CREATE INDEX purchase_customer_idx ON purchase (customer_id);

@@ -51,7 +51,9 @@ def test_text_search_index_is_tried_though_hypopg_knows_none(lab: Lab) -> None:
 
 def test_index_on_what_updates_set_costs_hot_updates(lab: Lab, tmp_path: Path) -> None:
     file = tmp_path / "w.sql"
-    file.write_text("UPDATE customer SET country = 'us' WHERE id = 7; SELECT count(*) FROM customer WHERE country = 'de';")
+    file.write_text(
+        "UPDATE customer SET country = 'us' WHERE id = 7; SELECT count(*) FROM customer WHERE country = 'de';"
+    )
     (index,) = proven(lab, "--index", "CREATE INDEX harmful ON customer (country)", str(file))["indexes"]
     assert index["verdict"] == "harms writes", index
     assert index["writes_before"]["hot_ratio"] > 0.9
@@ -75,7 +77,9 @@ def test_copy_of_a_named_database_serves_and_is_gone_afterwards(lab: Lab) -> Non
     with psycopg.connect(lab.dsn, autocommit=True) as connection:
         connection.execute("CREATE DATABASE restored")
     with psycopg.connect(lab.dsn, autocommit=True, dbname="restored") as connection:
-        connection.execute("CREATE TABLE purchase AS SELECT n AS id, n % 1000 AS total FROM generate_series(1, 20000) n")
+        connection.execute(
+            "CREATE TABLE purchase AS SELECT n AS id, n % 1000 AS total FROM generate_series(1, 20000) n"
+        )
         connection.execute("ANALYZE")
     try:
         scratch = psycopg.conninfo.make_conninfo(lab.dsn, dbname="restored")
