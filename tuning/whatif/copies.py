@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from tuning.explain.execution import Limits, Server
 from tuning.whatif import copying, scratch, target
+from tuning.whatif.candidate import quoted
 from tuning.whatif.copying import Bounds
 from tuning.whatif.target import Planned, Relation
 from tuning.whatif.workload import Asked, read
@@ -51,7 +52,7 @@ def opened(where: Where, asked: Asked, tables: Sequence[str], tell: Callable[[st
         planned = target.planned(server, queries, tell)
     with target.connect(where.dsn) as connection:
         major = connection.info.server_version // 10000
-        names = [".".join(target.quoted(part) for part in target.resolved(connection, name)) for name in tables]
+        names = [".".join(quoted(part) for part in target.resolved(connection, name)) for name in tables]
         relations = target.relations(connection, planned, names)
     if where.scratch_dsn is not None:
         with _template(where.scratch_dsn, tell) as dsn:
