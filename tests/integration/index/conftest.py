@@ -103,14 +103,14 @@ def started(found: PostgresBinaries, root: Path) -> Iterator[Lab]:
         child.stop()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def lab(state_directory: Path) -> Iterator[Lab]:
     """The embedded PostgreSQL."""
     with started(binaries.postgres(None, server_account()), state_directory / "index") as made:
         yield made
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def old_lab(state_directory: Path) -> Iterator[Lab]:
     """Debian's PostgreSQL, with HypoPG."""
     directory = debian_postgres()
