@@ -13,6 +13,7 @@ from tuning.cli import (
     diagnose,
     explain,
     failover,
+    index,
     lint,
     migrations,
     observe,
@@ -46,6 +47,7 @@ diagnose.register(app)
 explain.register(app)
 advise.register(app)
 failover.register(app)
+index.register(app)
 observe.register(app)
 rules.register(app)
 
