@@ -76,6 +76,11 @@ class Server:
         self._connection.close()
 
     @property
+    def connection(self) -> psycopg.Connection[Any]:
+        """Its session, for what lives as long as that: hypothetical indexes."""
+        return self._connection
+
+    @property
     def version(self) -> int:
         return self._connection.info.server_version
 

@@ -1,0 +1,182 @@
+"""The statements that a proof is about: captured ones, those of a file, one by hand, or pg_stat_statements."""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tuning.explain import captures, reading, statistics_source
+from tuning.explain.errors import Refused, Unreadable
+from tuning.explain.fingerprints import shape
+from tuning.explain.safety import accept
+from tuning.explain.subject import Statement
+from tuning.sql_tokens import split, tokenize
+from tuning.whatif.errors import Unproven
+
+_CAPTURED = re.compile(r'^\s*\{.*"sql"\s*:')
+# UPDATE ONLY schema.table: the name is one of the first words.
+_TABLE_WITHIN = 5
+
+Compose = Callable[[str, Sequence[Any] | Mapping[str, Any]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One shape of the workload: ``sql`` has its values in it, but for a ``$1`` that is left open.
+
+    ``refused`` says why it takes no part in the proof; ``total_ms`` and ``calls`` are what the input counted.
+    """
+
+    fingerprint: str
+    text: str
+    sql: str
+    route: str = ""
+    calls: int = 1
+    total_ms: float = 0.0
+    is_write: bool = False
+    is_open: bool = False
+    refused: str = ""
+
+    @property
+    def title(self) -> str:
+        line = " ".join(self.sql.split())
+        shown = line if len(line) <= 90 else f"{line[:90]} ..."
+        return f"{self.route}: {shown}" if self.route else shown
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line names; ``top`` bounds what was captured, None takes all."""
+
+    paths: tuple[str, ...] = ()
+    statement: str | None = None
+    from_statistics: bool = False
+    top: int | None = None
+
+
+def read(asked: Asked, dsn: str, compose: Compose) -> tuple[list[Query], list[str]]:
+    """Read every statement that was asked for, those with the most time first; also sentences about the inputs.
+
+    Args:
+        compose: Puts the values of a captured statement into it.
+
+    Raises:
+        Unproven: There is none, or an input is broken.
+        OSError: A file cannot be read.
+    """
+    queries: list[Query] = []
+    notes: list[str] = []
+    try:
+        if asked.statement is not None:
+            queries.append(_query(Statement(*shape(asked.statement), sql=asked.statement), asked.statement))
+        for path in asked.paths:
+            found, told = _file(path, compose)
+            queries += found
+            notes += told
+        if asked.from_statistics:
+            found = [_query(each, each.sql) for each in statistics_source.statements(dsn, asked.top or 1000)]
+            queries += found
+    except Unreadable as error:
+        raise Unproven(str(error)) from error
+    if not queries:
+        raise Unproven("no statement to prove with: give captured .jsonl or .sql files, --sql or --from")
+    queries.sort(key=lambda each: -each.total_ms)
+    if asked.top is not None and len(queries) > asked.top:
+        notes.append(f"{len(queries):,} statements; the {asked.top:,} with the most time are looked at (--top)")
+        queries = queries[: asked.top]
+    return queries, notes
+
+
+def _file(path: str, compose: Compose) -> tuple[list[Query], list[str]]:
+    name = "stdin" if path == "-" else path
+    lines = _lines(path)
+    first = next((line for line in lines if line.strip()), "")
+    if _CAPTURED.match(first) or path.endswith(".jsonl"):
+        try:
+            groups, broken = captures.group(chain([first], lines))
+        except Unreadable as error:
+            raise Unproven(f"{name}: {error}") from error
+        notes = [f"{broken:,} lines of {name} are no captured statement"] if broken else []
+        return [_captured(each, compose) for each in groups], notes
+    text = "".join(chain([first], lines))
+    try:
+        reading.check(text)
+    except Unreadable as error:
+        raise Unproven(f"{name}: {error}") from error
+    return [_query(Statement(*shape(each.text), sql=each.text), each.text) for each in split(text)], []
+
+
+def _captured(group: captures.Group, compose: Compose) -> Query:
+    statement = group.statement()
+    try:
+        values = captures.values_of(group)
+        return _query(statement, group.sql if values is None else compose(group.sql, values))
+    except (Unreadable, psycopg.ProgrammingError, KeyError, TypeError, ValueError) as error:
+        return _query(statement, group.sql, refused=str(error))
+
+
+def _query(statement: Statement, sql: str, refused: str = "") -> Query:
+    is_write = False
+    if not refused:
+        try:
+            # Writes are accepted as part of the workload; whether one is run is decided where it would be.
+            is_write = accept(sql, allows_writes=True).is_write
+        except Refused as error:
+            refused = str(error)
+    return Query(
+        fingerprint=statement.fingerprint,
+        text=statement.text,
+        sql=sql,
+        route=statement.route,
+        calls=statement.calls,
+        total_ms=statement.total_ms,
+        is_write=is_write,
+        is_open=not refused and _is_open(sql),
+        refused=refused,
+    )
+
+
+def _is_open(sql: str) -> bool:
+    """Whether it holds a ``$1`` that has no value."""
+    tokens = list(tokenize(sql))
+    return any(
+        token.text == "$" and after.kind == "number" for token, after in zip(tokens, tokens[1:], strict=False)
+    )
+
+
+def written_columns(queries: Iterable[Query], table: str) -> tuple[tuple[str, ...], int]:
+    """The columns that UPDATEs of the workload set in a table, and how many calls those are."""
+    columns: dict[str, None] = {}
+    calls = 0
+    for query in queries:
+        if not query.is_write or query.refused:
+            continue
+        tokens = split(query.sql)[0].tokens
+        words = [token.identifier for token in tokens]
+        if tokens[0].keyword != "UPDATE" or table not in words[:_TABLE_WITHIN]:
+            continue
+        calls += query.calls
+        depth = 0
+        is_set = False
+        for at, token in enumerate(tokens):
+            depth += {"(": 1, ")": -1}.get(token.text, 0)
+            if depth == 0 and token.keyword in ("WHERE", "FROM", "RETURNING"):
+                break
+            is_set = is_set or token.keyword == "SET"
+            following = tokens[at + 1].text if at + 1 < len(tokens) else ""
+            if is_set and depth == 0 and following == "=" and token.kind in ("word", "quoted"):
+                columns[token.identifier] = None
+    return tuple(columns), calls
+
+
+def _lines(path: str) -> Iterator[str]:
+    if path == "-":
+        yield from sys.stdin
+        return
+    with Path(path).open(encoding="utf-8", errors="replace") as file:
+        yield from file
