@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from tuning.cli import bench, chain, demo, diagnose, explain, lint, migrations, psql, rules, stack, verify
+from tuning.cli import bench, chain, demo, diagnose, explain, index, lint, migrations, psql, rules, stack, verify
 from tuning.cli.console import fail
 from tuning.stack.errors import StackError
 from tuning.stack.supervisor import Stopped, ending_on_signals
@@ -29,6 +29,7 @@ lint.register(migrations.migrations)
 chain.register(app)
 diagnose.register(app)
 explain.register(app)
+index.register(app)
 rules.register(app)
 
 

@@ -1,4 +1,4 @@
-"""The copy of a proof: one that the tool makes on a server of its own, or one of a database on a server that is named."""
+"""The copy of a proof: on a server of the tool's own, or of a database on a server that is named."""
 
 import secrets as chance
 from collections.abc import Callable, Iterator, Sequence

@@ -124,7 +124,9 @@ def from_target(
                 if each.kind == "r":
                     made.execute(f"{'VACUUM (ANALYZE)' if each.is_vacuumed else 'ANALYZE'} {each.sql}".encode())
                     if not each.is_analyzed:
-                        notes.append(f"{each.shown} was never analyzed on the target: its copy is, and plans may differ")
+                        notes.append(
+                            f"{each.shown} was never analyzed on the target: its copy is, and plans may differ"
+                        )
                 elif each.kind == "p":
                     made.execute(f"ANALYZE {each.sql}".encode())
     yield copy, notes

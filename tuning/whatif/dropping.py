@@ -91,7 +91,10 @@ def judge(where: Where, asked: Asked, trust: Trust, tell: Callable[[str], None])
             raise Unproven(f"no statement of the workload can be proven with: {reasons}")
         tell(f"running {len(queries)} statements with every index")
         before = trial.looks(server, queries, writes=False)
-        skipped = [*(each.query for each in copy.planned if each.query.refused), *(b.query for b in before if b.refused)]
+        skipped = [
+            *(each.query for each in copy.planned if each.query.refused),
+            *(b.query for b in before if b.refused),
+        ]
         hiding = _Hiding(server, connection, [each for each in before if not each.refused], tell)
         found = hiding.judge(indexes, copy)
         gated = [_gated(each, counted, trust, hiding.used, skipped) for each in found]

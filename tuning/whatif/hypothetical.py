@@ -48,9 +48,7 @@ def hypothetical(
                 notes.append(f"HypoPG knows no {each.candidate.method} index: {each.name} is tried in the copy alone")
                 continue
             try:
-                connection.execute(
-                    f"SELECT {schema}.hypopg_create_index(%s)".encode(), [each.sql(concurrently=False)]
-                )
+                connection.execute(f"SELECT {schema}.hypopg_create_index(%s)".encode(), [each.sql(concurrently=False)])
                 after = {query: _cost(server, query) for query in without}
                 found[each.name] = tuple(
                     Costs(query, cost, now)

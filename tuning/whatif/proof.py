@@ -56,7 +56,9 @@ class Effect:
     @property
     def saved(self) -> float:
         """Blocks over all calls of the workload; 0 where only costs are known."""
-        return 0.0 if self.before.blocks is None else (self.before.measure - self.after.measure) * self.before.query.calls
+        return (
+            0.0 if self.before.blocks is None else (self.before.measure - self.after.measure) * self.before.query.calls
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,9 @@ def judge(effects: Sequence[Effect], before: Writes, after: Writes, update_calls
     if helped:
         best = max(helped, key=lambda each: (each.saved, each.cut))
         first, last = best.before, best.after
-        figures = f"{first.measure:,.0f} to {last.measure:,.0f} {first.unit} ({best.cut:.0%} less) for {first.query.title}"
+        figures = (
+            f"{first.measure:,.0f} to {last.measure:,.0f} {first.unit} ({best.cut:.0%} less) for {first.query.title}"
+        )
         saved = sum(each.saved for each in used)
         if hot and saved < extra * update_calls:
             return Verdict.HARMS, (

@@ -1,4 +1,4 @@
-"""What a proof needs to know of the target: how it plans the workload now, and which tables that reads. It only reads."""
+"""What a proof needs of the target: how it plans the workload now, and which tables that reads. It only reads."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,9 @@ APPLICATION = "hotrow index"
 _RELATIONS = """
     WITH RECURSIVE asked AS (
         SELECT to_regclass(name)::oid AS oid FROM unnest(%s::text[]) AS name
-         UNION SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relname = ANY (%s) AND c.relkind IN ('r', 'p', 'm', 'f')),
+         UNION
+        SELECT c.oid FROM pg_catalog.pg_class AS c
+         WHERE c.relname = ANY (%s) AND c.relkind IN ('r', 'p', 'm', 'f')),
     roots AS (SELECT CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid ELSE c.oid END AS oid
                 FROM asked JOIN pg_catalog.pg_class AS c USING (oid)),
     tree AS (SELECT oid FROM roots

@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -144,9 +144,7 @@ def _query(statement: Statement, sql: str, refused: str = "") -> Query:
 def _is_open(sql: str) -> bool:
     """Whether it holds a ``$1`` that has no value."""
     tokens = list(tokenize(sql))
-    return any(
-        token.text == "$" and after.kind == "number" for token, after in zip(tokens, tokens[1:], strict=False)
-    )
+    return any(token.text == "$" and after.kind == "number" for token, after in pairwise(tokens))
 
 
 def written_columns(queries: Iterable[Query], table: str) -> tuple[tuple[str, ...], int]:

@@ -29,7 +29,7 @@ _COLUMNS = """
 _SAMPLE = """
     CREATE TEMPORARY TABLE hotrow_sample ON COMMIT DROP AS
     SELECT tableoid AS hotrow_table, ctid AS hotrow_place, {} FROM {} TABLESAMPLE BERNOULLI ({}) REPEATABLE (1) LIMIT {}"""
-_HOT = "SELECT pg_stat_get_xact_tuples_updated(r), pg_stat_get_xact_tuples_hot_updated(r) FROM to_regclass(%s)::oid AS r"
+_HOT = "SELECT pg_stat_get_xact_tuples_updated(r), pg_stat_get_xact_tuples_hot_updated(r) FROM (SELECT to_regclass(%s)::oid) AS t (r)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,46 @@
+"""``hotrow index write``: the SQL file and the migration of an index."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuning.cli.console import fail, out
+from tuning.cli.lint import EXIT_NOT_JUDGED
+from tuning.whatif import definition, project, writing
+from tuning.whatif.errors import Unproven
+
+
+def register(group: typer.Typer) -> None:
+    group.command("write")(write)
+
+
+def write(
+    app: Annotated[str, typer.Option(help="The label of the app that has the table's model.")],
+    directory: Annotated[Path, typer.Option("--project", help="The folder that holds manage.py.")],
+    index: Annotated[
+        list[str] | None, typer.Option("--index", help="A CREATE INDEX statement; may be repeated.")
+    ] = None,
+    candidates: Annotated[Path | None, typer.Option(help="What `hotrow index suggest --json` printed.")] = None,
+    drops: Annotated[bool, typer.Option("--drop", help="Write migrations that drop these indexes.")] = False,
+    settings: Annotated[str | None, typer.Option(help="The settings module; otherwise manage.py's.")] = None,
+    python: Annotated[str, typer.Option(help="The project's Python.")] = sys.executable,
+) -> None:
+    """Write sql/indexes/<name>.sql, a reversible migration, and the model's Meta; no database is asked."""
+    try:
+        wanted = [definition.parse(each) for each in index or []]
+        wanted += definition.candidates(candidates) if candidates is not None else []
+        if not wanted:
+            raise Unproven('no index: give --index "CREATE INDEX ..." or --candidates FILE')
+        for each in wanted:
+            # Each migration depends on the one before, so the project is asked anew.
+            found = writing.write(project.read(directory, app, python, settings), each, drops=drops)
+            for path in found.paths:
+                out.print(f"wrote {path}", markup=False)
+            for note in found.notes:
+                out.print(f"Note: {note}.", markup=False)
+    except (OSError, ValueError) as error:
+        is_file = isinstance(error, OSError) and error.filename
+        fail(f"{error.filename}: {error.strerror}" if is_file else str(error))  # type: ignore[union-attr]
+        raise typer.Exit(EXIT_NOT_JUDGED) from error
