@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tuning.explain.node import JOINS, SCANS, Node
 from tuning.explain.plan import Plan
+from tuning.sql_tokens import tokenize
 from tuning.whatif import conditions
 from tuning.whatif.conditions import Condition
 from tuning.whatif.workload import Query
@@ -139,5 +140,6 @@ def _sort_key(text: str, alias: str) -> str:
 def _output(node: Node, held: tuple[Condition, ...]) -> tuple[str, ...]:
     names = node.properties.get("Output")
     texts = [str(each) for each in names] if isinstance(names, list) else []
-    columns = [column for text in texts for each in conditions.read(text, node.alias) for column in each.columns]
-    return tuple(dict.fromkeys([*columns, *(column for each in held for column in each.columns)]))
+    # Of one table alone PostgreSQL prints columns without its alias: every name counts, as one too many does no harm.
+    names_in = [token.text for text in texts for token in tokenize(text) if token.kind in ("word", "quoted")]
+    return tuple(dict.fromkeys([*names_in, *(column for each in held for column in each.columns)]))

@@ -1,10 +1,11 @@
 """Choose indexes for a whole workload at once: each step takes what saves most, less what it costs writes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tuning.whatif.access import Access
 from tuning.whatif.candidate import Candidate
+from tuning.whatif.conditions import column_of
 from tuning.whatif.costing import Costing
 from tuning.whatif.options import Bundle
 from tuning.whatif.table_facts import Table
@@ -20,8 +21,8 @@ MIN_ROWS = 500
 NOTABLE = 0.05
 # What one more index costs a row that is written: a descent and a page of WAL, in the planner's units (mine).
 WRITE_COST = 4.0
-# INCLUDE doubles an index: it has to cut what the keys alone leave by half, as dexter asks of a second column.
-WIDE_METHODS = {"brin": 0.1, "btree": 1.0, "gin": 2.0}
+# How large they are beside each other (mine).
+SIZES = {"brin": 0.1, "btree": 1.0, "gin": 2.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Choosing:
             for access in accesses:
                 now[access] = min(now[access], costs.get((best, access), now[access]))
         chosen = self._needed(chosen, accesses, costs)
-        return self._told(chosen, accesses, costs)
+        return _merged(self._told(chosen, accesses, costs))
 
     def _best(
         self,
@@ -143,7 +144,11 @@ class Choosing:
     def _cost(self, access: Access, bundle: Bundle, options: Mapping[Access, Sequence[Bundle]]) -> float | None:
         table = self.tables[access.on]
         if len(bundle) == 1:
-            return self.costing.cost(access, table, bundle[0])
+            cost = self.costing.cost(access, table, bundle[0])
+            if cost is None or not bundle[0].include:
+                return cost
+            bare = self.costing.cost(access, table, replace(bundle[0], include=()))
+            return cost if bare is not None and bare > MIN_COST and cost <= bare * (1 - MIN_CUT) else bare
         return self._either(access, table, bundle) if bundle in options.get(access, ()) else None
 
     def _either(self, access: Access, table: Table, bundle: Bundle) -> float:
@@ -171,13 +176,38 @@ class Choosing:
         for each in bundle:
             table = self.tables[each.schema, each.table]
             share = self.costing.selectivity(table, [each.predicate]) if each.predicate else 1.0
-            size += WIDE_METHODS[each.method] * share * (1 + len(each.columns) + 2 * len(each.include))
+            size += SIZES[each.method] * share * (1 + len(each.columns) + 2 * len(each.include))
         return size, sum(len(each.columns) for each in bundle), str(bundle)
 
 
+def _merged(choices: Sequence[Choice]) -> list[Choice]:
+    """One index for LIKE and for equality: the operator classes for patterns know both."""
+    found = {each.candidate: each for each in choices}
+    for each in choices:
+        first, *others = each.candidate.columns
+        pattern = replace(each.candidate, columns=(f"{first} text_pattern_ops", *others))
+        if (
+            each.candidate.method == "btree"
+            and pattern in found
+            and all(_only_equal(a, first) for a, _, _ in each.served)
+        ):
+            wider = found[pattern]
+            found[pattern] = replace(wider, served=tuple(dict.fromkeys((*wider.served, *each.served))))
+            del found[each.candidate]
+    return list(found.values())
+
+
+def _only_equal(access: Access, key: str) -> bool:
+    held = [arm for each in access.conditions for arm in (each, *each.arms)]
+    is_ordered = access.order is not None and any(each.split(" ")[0] == key for each in access.order.keys)
+    return not is_ordered and not any(each.kind == "range" and column_of(each.key) == key for each in held)
+
+
 def is_cut(access: Access, before: float, after: float) -> bool:
-    """Whether the scan gets cheaper by half, and the statement by a tenth."""
-    return after <= before * (1 - MIN_CUT) and before - after >= MIN_STATEMENT_CUT * access.statement_cost
+    """Whether the scan gets cheaper by half, and what the statement costs by then by a tenth."""
+    statement = max(before, access.statement_cost - access.cost + before)
+    is_slow = statement >= MIN_COST
+    return is_slow and after <= before * (1 - MIN_CUT) and before - after >= MIN_STATEMENT_CUT * statement
 
 
 def _least(chosen: Sequence[Bundle], access: Access, costs: Mapping[tuple[Bundle, Access], float]) -> float:

@@ -16,7 +16,7 @@ _LIKES = frozenset({"~~", "~~*"})
 _OPERATORS = RANGES | _ARRAYS | _LIKES | {"=", "<>", "!~~", "!~~*", "~", "~*", "!~", "!~*"}
 _CAST = re.compile(r'^\(([a-z_][a-z0-9_$]*|"(?:[^"]|"")+")\)::(?:text|bpchar|character varying)$')
 _NAME = re.compile(r'[a-z_][a-z0-9_$]*|"(?:[^"]|"")+"')
-_CALL = re.compile(r'(?:[a-z_][a-z0-9_$]*\.)?[a-z_][a-z0-9_$]*\(.*\)$', re.DOTALL)
+_CALL = re.compile(r"(?:[a-z_][a-z0-9_$]*\.)?[a-z_][a-z0-9_$]*\(.*\)$", re.DOTALL)
 # A trigram index has nothing to search by in a shorter text (pg_trgm's documentation).
 _TRIGRAM = re.compile(r"[^\W_]{3}")
 _PREFIX = re.compile(r"'[^%_\\']{2,}.*'", re.DOTALL)

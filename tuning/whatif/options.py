@@ -19,6 +19,8 @@ MOST_LEFT = 0.5
 # A condition that this share of the rows meets is worth an index of its own part of the table (mine).
 PARTIAL_MOST = 0.3
 PARTIAL_VALUE_MOST = 0.1
+# A column of more values than this holds no states of a row, but names something (mine).
+MOST_STATES = 20
 # BRIN reads 128 pages at least; a table of fewer than a few dozen such ranges gains more from a B-tree (mine).
 BRIN_MIN_PAGES = 2_000
 # INCLUDE is worth its size only for a narrow answer of a table that VACUUM keeps up with (mine).
@@ -50,7 +52,7 @@ def _plain(access: Access, table: Table, facts: Facts, fixed: frozenset[str]) ->
         yield from _covering(access, keys, table)
     for constant in held:
         share = facts.selectivity(table, [constant.text])
-        is_fixed = constant.kind == "equal" and constant.text in fixed and share <= PARTIAL_VALUE_MOST
+        is_fixed = constant.text in fixed and _is_rare_state(constant, table, facts, share)
         if (constant.is_constant and share <= PARTIAL_MOST) or is_fixed:
             rest = [each for each in held if each is not constant]
             for keys in _lists(access, rest, table, facts):
@@ -63,6 +65,11 @@ def _plain(access: Access, table: Table, facts: Facts, fixed: frozenset[str]) ->
         if each.kind == "range" and column is not None and column.correlation >= BRIN_MIN_CORRELATION:
             if table.pages >= BRIN_MIN_PAGES and not table.updates:
                 yield _candidate(access, (column_of(each.key) or each.key,), method="brin")
+
+
+def _is_rare_state(condition: Condition, table: Table, facts: Facts, share: float) -> bool:
+    """Whether it asks for a rare one of few values: the next call asks for the same, not for another customer."""
+    return share <= PARTIAL_VALUE_MOST and facts.join_selectivity(table, condition.key) >= 1 / MOST_STATES
 
 
 def _lists(access: Access, held: list[Condition], table: Table, facts: Facts) -> Iterator[tuple[str, ...]]:
@@ -123,8 +130,8 @@ def _is_usable(condition: Condition, table: Table, facts: Facts) -> bool:
 
 
 def _covering(access: Access, keys: tuple[str, ...], table: Table) -> Iterator[Candidate]:
-    include = tuple(column for column in access.output if column not in keys)
-    if 0 < len(include) <= MOST_INCLUDED and table.visible >= MIN_VISIBLE:
+    include = tuple(column for column in access.output if column in table.columns and column not in keys)
+    if all(key in table.columns for key in keys) and 0 < len(include) <= MOST_INCLUDED and table.visible >= MIN_VISIBLE:
         yield _candidate(access, keys, include=include)
 
 
@@ -136,4 +143,8 @@ def _candidate(
     predicate: str | None = None,
     include: tuple[str, ...] = (),
 ) -> Candidate:
-    return Candidate(access.schema, access.table, tuple(dict.fromkeys(keys)), include, method, predicate)
+    columns = tuple(dict.fromkeys(keys))
+    if len(columns) == 1:
+        # An index of one key is read as well from its other end.
+        columns = (columns[0].removesuffix(" DESC"),)
+    return Candidate(access.schema, access.table, columns, include, method, predicate)

@@ -88,7 +88,9 @@ def suggest(dsn: str, limits: Limits, queries: Sequence[Query], tell: Callable[[
         options = {each: _offered(each, read.tables[each.on], facts, fixed) for each in read.looked_at}
         choosing = Choosing(costing, read.tables, _writes(done, read.tables))
         choices = choosing.choose(read.looked_at, options)
-        suggestions = [_suggestion(each, read.tables[each.candidate.schema, each.candidate.table], facts) for each in choices]
+        suggestions = [
+            _suggestion(each, read.tables[each.candidate.schema, each.candidate.table], facts) for each in choices
+        ]
         suggestions, notes = _checked(connection, server, suggestions)
     suggestions.sort(key=lambda each: -each.gain)
     unserved = _unserved(done, read, suggestions, options, choosing.refused)
@@ -102,16 +104,22 @@ def _read(done: Iterable[Planned], facts: Facts) -> _Read:
             read.reasons[each.query] = each.query.refused or "it has no plan"
             continue
         if each.plan.root.total_cost < MIN_COST:
-            read.reasons[each.query] = f"its cost is {each.plan.root.total_cost:,.0f}: below {MIN_COST:.0f} it is served well"
+            read.reasons[each.query] = (
+                f"its cost is {each.plan.root.total_cost:,.0f}: below {MIN_COST:.0f} it is served well"
+            )
             continue
         for access in accesses_of.accesses(each.query, each.plan):
             table = facts.table(access.schema, access.table)
             if table is None:
                 read.reasons[each.query] = f"{access.schema}.{access.table} is no plain table"
             elif table.root:
-                read.reasons[each.query] = f"{access.table} is a partition of {table.root}: an index belongs on the whole"
+                read.reasons[each.query] = (
+                    f"{access.table} is a partition of {table.root}: an index belongs on the whole"
+                )
             elif table.rows < MIN_ROWS:
-                read.reasons.setdefault(each.query, f"{access.table} has {table.rows:,.0f} rows: too few for an index to matter")
+                read.reasons.setdefault(
+                    each.query, f"{access.table} has {table.rows:,.0f} rows: too few for an index to matter"
+                )
             else:
                 read.tables[access.on] = table
                 read.looked_at.append(access)
@@ -171,14 +179,18 @@ def _suggestion(choice: Choice, table: Table, facts: Facts) -> Suggestion:
     if choice.updated:
         notes.append(f"UPDATEs set {', '.join(choice.updated)}: they are no HOT updates any more")
     elif table.updates:
-        notes.append(f"{table.name} has had {table.updates:,} updates ({table.hot_updates:,} HOT): see which columns they set")
+        notes.append(
+            f"{table.name} has had {table.updates:,} updates ({table.hot_updates:,} HOT): see which columns they set"
+        )
     if "gin_trgm_ops" in choice.candidate.columns[0] and facts.trigram_schema is None:
         notes.append("needs CREATE EXTENSION pg_trgm")
     served: dict[Query, Served] = {}
     for access, before, after in choice.served:
         known = served.get(access.query, Served(access.query, access.statement_cost, access.statement_cost))
         served[access.query] = Served(access.query, known.before, max(0.0, known.after - before + after))
-    return Suggestion(choice.candidate, tuple(served.values()), _size(choice.candidate, table, facts), choice.write_cost, tuple(notes))
+    return Suggestion(
+        choice.candidate, tuple(served.values()), _size(choice.candidate, table, facts), choice.write_cost, tuple(notes)
+    )
 
 
 def _size(candidate: Candidate, table: Table, facts: Facts) -> int:
@@ -227,7 +239,9 @@ def _checked(
                     served.append(Served(one.query, one.before, plan.root.total_cost))
             if served:
                 kept.append(
-                    Suggestion(each.candidate, tuple(served), each.size_bytes, each.write_cost, each.notes, "costs by HypoPG")
+                    Suggestion(
+                        each.candidate, tuple(served), each.size_bytes, each.write_cost, each.notes, "costs by HypoPG"
+                    )
                 )
             else:
                 notes.append(f"the planner would not use {each.candidate.name}, says HypoPG: not suggested")
