@@ -1,5 +1,6 @@
 """Where a plan reads a table: by which conditions, for which joins, in which order, and at what cost."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from tuning.whatif.conditions import Condition
 from tuning.whatif.workload import Query
 
 _PASSING = frozenset({"Limit", "Sort", "Incremental Sort", "LockRows", "Result", "Subquery Scan", "ModifyTable"})
+_EXTREME = re.compile(r"(min|max)\(([\w.]+)\)")
 _JOIN_CONDITIONS = ("Hash Cond", "Merge Cond", "Join Filter")
 
 
@@ -70,9 +72,15 @@ def accesses(query: Query, plan: Plan) -> Iterator[Access]:
             joins=(*inner, *_joins(plan, node)),
             order=order,
             output=_output(node, held),
-            cost=top.total_cost * _loops(plan, node),
+            cost=_own_cost(top, node) * _loops(plan, node),
             scan=node.label,
         )
+
+
+def _own_cost(top: Node, node: Node) -> float:
+    """Without the subplans that are run for each row: they are accesses of their own."""
+    below = sum(child.total_cost for child in node.children if child.relationship in ("SubPlan", "InitPlan"))
+    return max(0.0, top.total_cost - below * max(1.0, node.plan_rows))
 
 
 def _parts(node: Node) -> list[Node]:
@@ -114,6 +122,9 @@ def _order(plan: Plan, node: Node) -> tuple[Order | None, Node | None]:
     """The order that is wanted of the scan's rows alone, where a LIMIT makes it worth an index."""
     sorting: Node | None = None
     for up in plan.above(node):
+        if up.type == "Aggregate" and sorting is None:
+            extreme = _extreme(up, node.alias)
+            return extreme, up if extreme is not None else None
         if up.type not in _PASSING:
             break
         if up.type in ("Sort", "Incremental Sort") and sorting is None:
@@ -123,6 +134,16 @@ def _order(plan: Plan, node: Node) -> tuple[Order | None, Node | None]:
             read = tuple(_sort_key(str(key), node.alias) for key in keys) if isinstance(keys, list) else ()
             return (Order(read, up.plan_rows), sorting) if read and all(read) else (None, None)
     return None, None
+
+
+def _extreme(node: Node, alias: str) -> Order | None:
+    """The order in which the first row is the answer: of one min or max over all rows."""
+    output = node.properties.get("Output")
+    found = _EXTREME.fullmatch(str(output[0])) if isinstance(output, list) and len(output) == 1 else None
+    if found is None or node.text("Strategy") != "Plain":
+        return None
+    key = _sort_key(f"{alias}.{found[2].rpartition('.')[2]}", alias)
+    return Order((key + (" DESC" if found[1] == "max" else ""),), 1.0) if key else None
 
 
 def _sort_key(text: str, alias: str) -> str:

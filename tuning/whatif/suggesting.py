@@ -25,6 +25,10 @@ from tuning.whatif.workload import Query, written_columns
 PROVE = "estimated; prove it with `hotrow index prove`"
 
 
+# A key of which each value has about one row needs no second key.
+ONE_ROW = 1.5
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """One statement that an index serves; costs are the planner's of one call, ``after`` estimated."""
@@ -128,13 +132,16 @@ def _read(done: Iterable[Planned], facts: Facts) -> _Read:
 
 def _offered(access: Access, table: Table, facts: Facts, fixed: frozenset[str]) -> list[Bundle]:
     found = dict.fromkeys(bundles(access, table, facts, fixed))
-    return [bundle for bundle in found if not all(_exists(each, table) for each in bundle)]
+    return [bundle for bundle in found if not all(_exists(each, table, facts) for each in bundle)]
 
 
-def _exists(candidate: Candidate, table: Table) -> bool:
-    """Whether an index begins with the same keys, so that the planner has had the choice already."""
+def _exists(candidate: Candidate, table: Table, facts: Facts) -> bool:
+    """Whether an index begins with the same keys, or tells rows apart by the first, so that it serves as well."""
     wanted = [each.removesuffix(" DESC") for each in candidate.columns]
     for _, method, predicate, keys in table.indexes:
+        is_apart = len(wanted) > 1 and list(keys) == wanted[:1] and not predicate
+        if is_apart and facts.join_selectivity(table, wanted[0]) * table.rows <= ONE_ROW:
+            return True
         led = [each.removesuffix(" DESC") for each in keys[: len(wanted)]]
         if method == candidate.method and led == wanted and not candidate.include:
             if not predicate or predicate.strip("()") == (candidate.predicate or "").strip("()"):
