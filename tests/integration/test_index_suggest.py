@@ -14,12 +14,11 @@ from tests.conftest import debian_postgres, missing
 from tests.unit.test_lint_command import hotrow
 from tuning.explain.execution import Limits
 from tuning.explain.fingerprints import shape
-from tuning.explain.subject import Statement
 from tuning.stack.profiles import KIT
 from tuning.stack.stack import Stack
 from tuning.stack.supervisor import running
 from tuning.whatif.suggesting import PROVE, Advice, suggest
-from tuning.whatif.workload import Query, read, Asked
+from tuning.whatif.workload import Query
 
 WORKLOAD = Path(__file__).parents[1] / "data/workload"
 FROZEN: dict[str, list[dict[str, Any]]] = json.loads((WORKLOAD / "queries.json").read_text())
@@ -66,7 +65,13 @@ def _filled(superuser: str) -> Iterator[Place]:
 
 def queries() -> list[Query]:
     return [
-        Query(*shape(each["sql"]), sql=each["sql"], route=each["id"], calls=each["calls"], is_write=each in FROZEN["writes"])
+        Query(
+            *shape(each["sql"]),
+            sql=each["sql"],
+            route=each["id"],
+            calls=each["calls"],
+            is_write=each in FROZEN["writes"],
+        )
         for each in FROZEN["queries"] + FROZEN["writes"]
     ]
 
@@ -141,13 +146,14 @@ def test_updates_that_would_lose_hot_refuse_an_index_and_without_them_it_is_sugg
 def test_value_of_one_call_is_no_predicate(place: Place) -> None:
     sql = "SELECT * FROM desk.orders WHERE customer_id = 4242 AND tenant_id IN (1, 2) ORDER BY id LIMIT 4"
     found = advised(place.dsn, [Query(*shape(sql), sql=sql)])
-    assert [(each.candidate.columns, each.candidate.predicate) for each in found.suggestions] == [(("customer_id",), None)]
+    assert [(each.candidate.columns, each.candidate.predicate) for each in found.suggestions] == [
+        (("customer_id",), None)
+    ]
 
 
 def test_command_prints_what_prove_reads_and_writes_nothing(place: Place, tmp_path: Path) -> None:
     file = tmp_path / "workload.sql"
     file.write_text(";\n".join(each["sql"] for each in FROZEN["queries"][:5]))
-    count = "SELECT count(*), pg_current_wal_insert_lsn() FROM pg_class"
     with psycopg.connect(place.dsn, autocommit=True) as connection:
         before = connection.execute("SELECT count(*) FROM pg_class").fetchone()
         done = hotrow("index", "suggest", str(file), "--dsn", place.dsn, "--json")

@@ -26,9 +26,11 @@ def _suggestion(each: Suggestion) -> Iterator[str]:
     writes = (
         f"writes of this workload pay {each.write_cost:,.0f}" if each.write_cost else "no write of this workload pays"
     )
-    yield f"  saves {each.gain:,.0f} in the planner's units, {writes}; about {each.size_bytes / 2**20:,.1f} MiB; {each.checked}"
+    size = f"about {each.size_bytes / 2**20:,.1f} MiB"
+    yield f"  saves {each.gain:,.0f} in the planner's units, {writes}; {size}; {each.checked}"
     for one in each.served[:_MOST_STATEMENTS]:
-        yield f"  {one.query.fingerprint} x{one.query.calls:,}, cost {one.before:,.0f} -> {one.after:,.0f}: {one.query.title}"
+        costs = f"cost {one.before:,.0f} -> {one.after:,.0f}"
+        yield f"  {one.query.fingerprint} x{one.query.calls:,}, {costs}: {one.query.title}"
     if len(each.served) > _MOST_STATEMENTS:
         yield f"  and {len(each.served) - _MOST_STATEMENTS} more statements"
     for note in each.notes:

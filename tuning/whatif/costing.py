@@ -57,22 +57,20 @@ class Costing:
         matched: list[Condition] = []
         outer_rows = 1.0
         share = 1.0
-        position = 0
-        for position, part in enumerate(candidate.columns):  # noqa: B007  # the position is used after the loop
+        led = 0
+        for part in candidate.columns:
             found = _comparing(access, part)
             if found is None:
                 break
+            led += 1
             if found.kind == "join":
                 outer_rows = max(rows for join, rows in access.joins if join.key == found.key)
                 share *= self.join_selectivity(table, found.key)
             else:
                 matched += [found] if found.kind != "range" else _all_ranges(access, part)
             if found.kind in ("range", "prefix", "any"):
-                position += 1
                 break
-        else:
-            position = len(candidate.columns)
-        is_ordered = self._is_ordered(access, candidate, matched, position)
+        is_ordered = self._is_ordered(access, candidate, matched, led)
         if not matched and outer_rows == 1.0 and share == 1.0 and not is_ordered and not implied:
             return None
         share *= self.selectivity(table, [*implied, *(each.text for each in matched)])
@@ -144,15 +142,15 @@ class Costing:
         is_leading = not matched or matched[0].kind in ("range", "equal")
         return column.correlation if column is not None and is_leading else 0.0
 
-    def _is_ordered(self, access: Access, candidate: Candidate, matched: list[Condition], position: int) -> bool:
+    def _is_ordered(self, access: Access, candidate: Candidate, matched: list[Condition], led: int) -> bool:
         if access.order is None or any(each.kind in ("any", "prefix") for each in matched) or access.joins:
             return False
         keys = list(access.order.keys)
         if matched and matched[-1].kind == "range":
-            position -= 1
+            led -= 1
         fixed = {each.key for each in access.conditions if each.kind == "equal"}
         keys = [key for key in keys if key not in fixed]
-        columns = list(candidate.columns[position:])
+        columns = list(candidate.columns[led:])
         return columns[: len(keys)] == keys or columns[: len(keys)] == [_reversed(key) for key in keys]
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from tuning.sql_tokens import tokenize
 from tuning.explain.safety import called
+from tuning.sql_tokens import tokenize
 from tuning.whatif.access import Access
 from tuning.whatif.candidate import Candidate
 from tuning.whatif.conditions import Condition, column_of, key_part
@@ -62,9 +62,9 @@ def _plain(access: Access, table: Table, facts: Facts, fixed: frozenset[str]) ->
         if key is not None and _is_usable(each, table, facts):
             yield _candidate(access, (key,), method="gin")
         column = table.columns.get(column_of(each.key) or "")
-        if each.kind == "range" and column is not None and column.correlation >= BRIN_MIN_CORRELATION:
-            if table.pages >= BRIN_MIN_PAGES and not table.updates:
-                yield _candidate(access, (column_of(each.key) or each.key,), method="brin")
+        is_appended = column is not None and column.correlation >= BRIN_MIN_CORRELATION and not table.updates
+        if each.kind == "range" and is_appended and table.pages >= BRIN_MIN_PAGES:
+            yield _candidate(access, (column_of(each.key) or each.key,), method="brin")
 
 
 def _is_rare_state(condition: Condition, table: Table, facts: Facts, share: float) -> bool:

@@ -143,9 +143,9 @@ def _exists(candidate: Candidate, table: Table, facts: Facts) -> bool:
         if is_apart and facts.join_selectivity(table, wanted[0]) * table.rows <= ONE_ROW:
             return True
         led = [each.removesuffix(" DESC") for each in keys[: len(wanted)]]
-        if method == candidate.method and led == wanted and not candidate.include:
-            if not predicate or predicate.strip("()") == (candidate.predicate or "").strip("()"):
-                return True
+        is_led = method == candidate.method and led == wanted and not candidate.include
+        if is_led and (not predicate or predicate.strip("()") == (candidate.predicate or "").strip("()")):
+            return True
     return False
 
 
@@ -231,7 +231,7 @@ def _checked(
                 continue
             try:
                 made = connection.execute(
-                    f"SELECT indexname FROM {row[0]}.hypopg_create_index(%s)".encode(),
+                    f"SELECT indexname FROM {row[0]}.hypopg_create_index(%s)".encode(),  # noqa: S608  # quoted by the server
                     [each.candidate.sql(concurrently=False)],
                 ).fetchone()
                 assert made is not None

@@ -24,7 +24,8 @@ _TABLE = """
 _COLUMNS = """
     SELECT quote_ident(a.attname), format_type(a.atttypid, NULL), coalesce(abs(s.correlation), 0)::float8,
            coalesce(s.avg_width, 8)::int,
-           a.attcollation = 0 OR l.collcollate IN ('C', 'POSIX') OR (l.collprovider = 'd' AND d.datcollate IN ('C', 'POSIX'))
+           a.attcollation = 0 OR l.collcollate IN ('C', 'POSIX')
+               OR (l.collprovider = 'd' AND d.datcollate IN ('C', 'POSIX'))
       FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
       JOIN pg_namespace AS n ON n.oid = c.relnamespace
       JOIN pg_database AS d ON d.datname = current_database()
@@ -108,7 +109,7 @@ class Facts:
 
     def join_selectivity(self, table: Table, key: str) -> float:
         """The share of the rows that have one value of the key, on average."""
-        column = f"(SELECT {key} FROM {table.sql} LIMIT 1)"
+        column = f"(SELECT {key} FROM {table.sql} LIMIT 1)"  # noqa: S608  # the key is PostgreSQL's own text
         return self.selectivity(table, [f"{key} = {column}"])
 
     def is_immutable(self, table: Table, key: str, columns: Sequence[str], called: Iterable[str]) -> bool:
@@ -129,7 +130,7 @@ class Facts:
         where = " AND ".join(f"({text})" for text in texts)
         options = "FORMAT JSON" + (", GENERIC_PLAN" if "$" in where and self.version >= 160000 else "")
         try:
-            with self._connection.transaction(force_rollback=True), self._connection.cursor() as cursor:
+            with self._connection.transaction(force_rollback=True), self._connection.cursor(binary="GENERIC" not in options) as cursor:
                 row = cursor.execute(f"EXPLAIN ({options}) SELECT FROM {table.sql} WHERE {where}".encode()).fetchone()
         except psycopg.Error:
             return None
