@@ -120,7 +120,9 @@ def setup(
 ) -> None:
     """Install Debian's pgbouncer and redis-server where this user may; name what is missing where not."""
     wanted = packages.FOR_STACK + (packages.FOR_TESTS if tests else ()) + (packages.FOR_BENCH if bench else ())
-    for sentence in packages.install(tuple(dict.fromkeys(wanted)), err.print):
+    sentences = packages.install(tuple(dict.fromkeys(wanted)), err.print)
+    sentences += packages.install(packages.hypopg(), err.print) if tests else []
+    for sentence in sentences:
         err.print(sentence, markup=False)
 
 

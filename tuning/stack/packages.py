@@ -31,9 +31,17 @@ FOR_TESTS = (*FOR_STACK, POSTGRES, CHROMIUM)
 FOR_BENCH = (*FOR_STACK, WRK)
 
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
+_EXTENSIONS = Path("/usr/share/postgresql")
 # Asked by Debian's packages before they start a server; 101 forbids it (invoke-rc.d(8)).
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POLICY_TEXT = "#!/bin/sh\nexit 101\n"
+
+
+def hypopg() -> tuple[Package, ...]:
+    """HypoPG for the PostgreSQL that Debian installed: its name has the version, so it is asked for afterwards."""
+    majors = [int(path.parts[-3]) for path in DEBIAN_POSTGRES.glob("*/bin/postgres")]
+    name = f"postgresql-{max(majors)}-hypopg" if majors else ""
+    return (Package(name, "hypopg", "no test asks HypoPG"),) if name else ()
 
 
 def install(packages: tuple[Package, ...], say: Callable[[str], None]) -> list[str]:
@@ -58,6 +66,8 @@ def install(packages: tuple[Package, ...], say: Callable[[str], None]) -> list[s
 def _is_there(package: Package) -> bool:
     if package is POSTGRES:
         return any(DEBIAN_POSTGRES.glob("*/bin/postgres"))
+    if package.program == "hypopg":
+        return any(_EXTENSIONS.glob("*/extension/hypopg.control"))
     if package in (WRK, CHROMIUM):  # their version does not matter, and wrk tells none
         return shutil.which(package.program) is not None
     return binaries.find(package.program) is not None

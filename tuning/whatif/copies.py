@@ -3,7 +3,7 @@
 import secrets as chance
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from tuning.explain.execution import Limits, Server
 from tuning.whatif import copying, scratch, target
+from tuning.whatif.candidate import quoted
 from tuning.whatif.copying import Bounds
 from tuning.whatif.target import Planned, Relation
 from tuning.whatif.workload import Asked, read
@@ -51,8 +52,9 @@ def opened(where: Where, asked: Asked, tables: Sequence[str], tell: Callable[[st
         planned = target.planned(server, queries, tell)
     with target.connect(where.dsn) as connection:
         major = connection.info.server_version // 10000
-        names = [".".join(target.quoted(part) for part in target.resolved(connection, name)) for name in tables]
+        names = [".".join(quoted(part) for part in target.resolved(connection, name)) for name in tables]
         relations = target.relations(connection, planned, names)
+    planned = [_refused(each, relations) for each in planned]
     if where.scratch_dsn is not None:
         with _template(where.scratch_dsn, tell) as dsn:
             yield Opened(dsn, planned, relations, notes)
@@ -64,6 +66,18 @@ def opened(where: Where, asked: Asked, tables: Sequence[str], tell: Callable[[st
         copying.from_target(where.dsn, relations, empty, where.bounds, tell) as (dsn, told),
     ):
         yield Opened(dsn, planned, relations, notes + told)
+
+
+def _refused(planned: Planned, relations: Sequence[Relation]) -> Planned:
+    """A statement that reads what is not copied would find it empty: it takes no part."""
+    if planned.plan is None:
+        return planned
+    kinds = {"m": "the materialized view", "f": "the foreign table"}
+    read = {node.relation for node in planned.plan.nodes}
+    for each in relations:
+        if each.kind in kinds and each.shown in read:
+            return Planned(replace(planned.query, refused=f"{kinds[each.kind]} {each.shown} is not copied"), None)
+    return planned
 
 
 @contextmanager

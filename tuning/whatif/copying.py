@@ -182,7 +182,8 @@ def _create_database(source: psycopg.Connection, scratch: Scratch) -> None:
         parts.append(sql.SQL("LOCALE_PROVIDER builtin BUILTIN_LOCALE {}").format(locale))
     settings = source.execute(_SETTINGS).fetchall()
     path = source.execute(
-        "SELECT string_agg(quote_ident(s), ', ' ORDER BY o) FROM unnest(current_schemas(false)) WITH ORDINALITY AS u (s, o)"
+        "SELECT string_agg(quote_ident(s), ', ' ORDER BY o)"
+        "  FROM unnest(current_schemas(false)) WITH ORDINALITY AS u (s, o)"
     ).fetchone()
     with psycopg.connect(scratch.conninfo, autocommit=True) as connection:
         try:

@@ -5,7 +5,7 @@ That needs a superuser and is done to a copy alone (ADR 34).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import psycopg
@@ -42,6 +42,7 @@ class Judgement:
     index: Existing
     verdict: Verdict
     reason: str
+    is_twin: bool = False
     before: writes.Writes | None = None
     after: writes.Writes | None = None
 
@@ -91,10 +92,8 @@ def judge(where: Where, asked: Asked, trust: Trust, tell: Callable[[str], None])
             raise Unproven(f"no statement of the workload can be proven with: {reasons}")
         tell(f"running {len(queries)} statements with every index")
         before = trial.looks(server, queries, writes=False)
-        skipped = [
-            *(each.query for each in copy.planned if each.query.refused),
-            *(b.query for b in before if b.refused),
-        ]
+        skipped = [each.query for each in copy.planned if each.query.refused]
+        skipped += [replace(each.query, refused=each.refused) for each in before if each.refused]
         hiding = _Hiding(server, connection, [each for each in before if not each.refused], tell)
         found = hiding.judge(indexes, copy)
         gated = [_gated(each, counted, trust, hiding.used, skipped) for each in found]
@@ -145,7 +144,7 @@ class _Hiding:
                 after = writes.measure(self._connection, table, changed)
         except psycopg.Error:
             return judgement
-        return Judgement(index, judgement.verdict, judgement.reason, before, after)
+        return replace(judgement, before=before, after=after)
 
     def _one(self, index: Existing, others: Sequence[Existing]) -> Judgement:
         twin = next((each for each in others if index.is_twin_of(each)), None)
@@ -166,7 +165,7 @@ class _Hiding:
             )
             return Judgement(index, Verdict.KEEP, reason)
         if twin is not None:
-            return Judgement(index, Verdict.CAN_GO, f"it is the same index as {twin.shown}")
+            return Judgement(index, Verdict.CAN_GO, f"it is the same index as {twin.shown}", is_twin=True)
         if longer is not None:
             reason = f"{longer.shown} begins with its columns, and no statement takes more blocks with that one"
             return Judgement(index, Verdict.CAN_GO, reason)
@@ -202,7 +201,7 @@ def _gated(
 ) -> Judgement:
     """Take back what the counters do not bear out; the shape alone decides of twins."""
     index = judgement.index
-    if judgement.verdict is not Verdict.CAN_GO or judgement.reason.startswith("it is the same index"):
+    if judgement.verdict is not Verdict.CAN_GO or judgement.is_twin:
         return judgement
     days = counted.statistics_age_s / _DAY_S
     doubts = []

@@ -9,8 +9,9 @@ from psycopg.rows import dict_row
 _INDEXES = """
     SELECT i.indexrelid AS oid, n.nspname::text AS schema, c.relname::text AS name,
            tn.nspname::text AS table_schema, t.relname::text AS table_name,
-           pg_relation_size(i.indexrelid) AS bytes, pg_get_indexdef(i.indexrelid) AS definition, a.amname::text AS method,
-           i.indisprimary, i.indisunique, i.indisexclusion, i.indisreplident, i.indisvalid, i.indnkeyatts::int AS keys,
+           pg_relation_size(i.indexrelid) AS bytes, pg_get_indexdef(i.indexrelid) AS definition,
+           a.amname::text AS method,
+           i.indisprimary, i.indisunique, i.indisexclusion, i.indisreplident, i.indisvalid,
            c.relispartition OR c.relkind = 'I' AS is_partitioned,
            (SELECT con.conname::text FROM pg_constraint AS con
              WHERE con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x') LIMIT 1) AS constraint_name,

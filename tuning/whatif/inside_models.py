@@ -4,6 +4,7 @@ It knows nothing of the kit and writes one line of JSON last. Arguments: the set
 """
 
 import importlib
+import importlib.util
 import inspect
 import json
 import os

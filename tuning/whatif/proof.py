@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import psycopg
@@ -116,7 +116,7 @@ def prove(
             for each in definitions:
                 tell(f"building {each.name} in the copy")
                 proofs.append(runs.one(each, costs.get(each.name, ())))
-    skipped = [*refused, *(each.query for each in before if each.refused)]
+    skipped = [*refused, *(replace(each.query, refused=each.refused) for each in before if each.refused)]
     return Proven(tuple(proofs), tuple(skipped), tuple(notes))
 
 
@@ -171,6 +171,8 @@ def judge(effects: Sequence[Effect], before: Writes, after: Writes, update_calls
     Args:
         update_calls: How often the workload updates the table.
     """
+    if not effects:
+        return Verdict.UNKNOWN, "no statement could be run with it: see what was skipped"
     used = [each for each in effects if each.uses]
     helped = [each for each in used if each.helps]
     lost = (before.hot_ratio or 0.0) - (after.hot_ratio or 0.0)

@@ -28,8 +28,11 @@ _COLUMNS = """
      ORDER BY a.attnum"""
 _SAMPLE = """
     CREATE TEMPORARY TABLE hotrow_sample ON COMMIT DROP AS
-    SELECT tableoid AS hotrow_table, ctid AS hotrow_place, {} FROM {} TABLESAMPLE BERNOULLI ({}) REPEATABLE (1) LIMIT {}"""
-_HOT = "SELECT pg_stat_get_xact_tuples_updated(r), pg_stat_get_xact_tuples_hot_updated(r) FROM (SELECT to_regclass(%s)::oid) AS t (r)"
+    SELECT tableoid AS hotrow_table, ctid AS hotrow_place, {}
+      FROM {} TABLESAMPLE BERNOULLI ({}) REPEATABLE (1) LIMIT {}"""
+_HOT = """
+    SELECT pg_stat_get_xact_tuples_updated(r), pg_stat_get_xact_tuples_hot_updated(r)
+      FROM (SELECT to_regclass(%s)::oid) AS t (r)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def measure(connection: psycopg.Connection, table: str, changed: Sequence[str]) 
         columns = [sql.Identifier(name) for name, _ in rows]
         unique = {name for name, is_unique in rows if is_unique}
         wanted = [name for name, _ in rows if name in changed and name not in unique]
-        return _measured(connection, sql.SQL(table), columns, wanted, changed)  # type: ignore[arg-type]
+        return _measured(connection, sql.SQL(table), columns, wanted, changed)
 
 
 def _measured(
@@ -88,7 +91,8 @@ def _measured(
     if not taken:
         return Writes(0, None, why_not="no row was drawn")
     connection.execute(
-        sql.SQL("DELETE FROM {} AS t USING hotrow_sample AS s WHERE t.ctid = s.hotrow_place AND t.tableoid = s.hotrow_table")
+        sql.SQL("DELETE FROM {} AS t USING hotrow_sample AS s"
+            " WHERE t.ctid = s.hotrow_place AND t.tableoid = s.hotrow_table")
         .format(table)
     )  # fmt: skip
     put = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM hotrow_sample")

@@ -121,7 +121,8 @@ def _migration(app: App, path: str, name: str, state: _State | None, *, drops: b
         model = state.model.name.lower()
         imports = f"from django.db import migrations{'' if drops else ', models'}\n"
         change = f'migrations.RemoveIndex("{model}", "{name}")' if drops else (
-            f'migrations.AddIndex(\n                    "{model}",\n                    {state.expression(name)},\n                )'
+            f'migrations.AddIndex(\n                    "{model}",\n'
+            f"                    {state.expression(name)},\n                )"
         )  # fmt: skip
         body = (
             "        migrations.SeparateDatabaseAndState(\n"

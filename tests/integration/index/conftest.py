@@ -25,7 +25,8 @@ CREATE TABLE purchase (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
                        customer_id bigint NOT NULL REFERENCES customer,
                        status text NOT NULL, created date NOT NULL, total int NOT NULL, note text NOT NULL,
                        doubled int GENERATED ALWAYS AS (total * 2) STORED);
-INSERT INTO customer SELECT n, 'c' || n || '@example.org', (ARRAY['de', 'fr'])[1 + n % 2] FROM generate_series(1, 2000) AS n;
+INSERT INTO customer SELECT n, 'c' || n || '@example.org', (ARRAY['de', 'fr'])[1 + n % 2]
+  FROM generate_series(1, 2000) AS n;
 INSERT INTO purchase (customer_id, status, created, total, note)
 SELECT 1 + (n * 7919) % 2000, CASE WHEN n % 100 = 0 THEN 'open' ELSE 'done' || n % 300 END, date '2024-01-01' + n % 700,
        n % 997, md5(n::text) FROM generate_series(1, 40000) AS n;
@@ -42,7 +43,7 @@ CREATE INDEX purchase_status_created_idx ON purchase (status, created);
 -- Only the yearly report needs it.
 CREATE INDEX purchase_big_idx ON purchase (note) WHERE total > 990;
 """
-# (statement, parameters, calls, route)
+# Statement, parameters, calls and route of each.
 CALLS = [
     ("SELECT id, total FROM purchase WHERE created = %s", ["2024-03-01"], 50, "/day"),
     ("SELECT id, total FROM purchase WHERE status = %s AND created > %s", ["open", "2025-10-01"], 50, "/open"),
