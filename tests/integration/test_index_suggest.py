@@ -167,19 +167,20 @@ def test_command_prints_what_prove_reads_and_writes_nothing(place: Place, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "status", "words"),
     [
-        ("", "no statement"),
-        ("{ broken\n", "plan"),
-        ("SELECT 1; COMMIT", ""),
+        ("", 2, "no statement to prove with"),
+        ("{ broken", 2, "{ is not run"),
+        ("COMMIT; COMMIT", 2, "COMMIT is not run"),
+        ("SELECT nextval('none')", 2, "volatile"),
+        ("SELECT 1; COMMIT", 0, "COMMIT is not run"),
     ],
 )
-def test_bad_input_ends_with_a_sentence(stack: Stack, tmp_path: Path, content: str, words: str) -> None:
+def test_bad_input_ends_with_a_sentence(stack: Stack, tmp_path: Path, content: str, status: int, words: str) -> None:
     file = tmp_path / "input.sql"
     file.write_text(content)
     done = hotrow("index", "suggest", str(file), "--dsn", stack.direct)
-    assert done.returncode in (0, 2)
-    assert "Traceback" not in done.stderr
+    assert (done.returncode, words in done.stdout + done.stderr) == (status, True), done.stdout + done.stderr
 
 
 def test_server_that_does_not_answer_ends_with_a_sentence() -> None:

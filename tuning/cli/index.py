@@ -32,7 +32,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Suggest an index, prove that one helps or can go, and write its migration.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Suggest an index, prove that one helps or can go, and write its migration.", no_args_is_help=True
+    )
     index_suggest.register(group)
     group.command("prove")(prove)
     group.command("drop")(drop)

@@ -53,5 +53,7 @@ def suggest(
     else:
         for line in suggest_text.lines(found, notes):
             out.print(line, markup=False, emoji=False)
+    if found.is_blind:
+        raise typer.Exit(EXIT_NOT_JUDGED)
     if found.suggestions:
         raise typer.Exit(EXIT_FOUND)

@@ -185,7 +185,7 @@ def _others(tokens: Sequence[Token], alias: str) -> tuple[str, ...]:
 
 def _text(tokens: Sequence[Token], alias: str) -> str:
     dropped = {spot for at, name, _ in _references(tokens) if name == alias for spot in (at, at + 1)}
-    pieces = []
+    pieces: list[str] = []
     end = tokens[0].start if tokens else 0
     for at, token in enumerate(tokens):
         if at in dropped:

@@ -87,8 +87,10 @@ class Costing:
     def _gin(self, access: Access, table: Table, candidate: Candidate, implied: list[str]) -> float | None:
         key = candidate.columns[0]
         wanted = {
-            key_part(each.key) + _gin_class(each): each for each in access.conditions if _gin_class(each) is not None
-        }  # type: ignore[operator]
+            key_part(each.key) + operators: each
+            for each in access.conditions
+            if (operators := _gin_class(each)) is not None
+        }
         plain = {_plain(name): each for name, each in wanted.items()}
         found = plain.get(_plain(key))
         if found is None:

@@ -56,11 +56,17 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """``unserved`` are the statements without a suggestion, each with the reason."""
+    """``unserved`` are the statements without a suggestion, each with the reason; ``unplanned`` of them have no plan."""
 
     suggestions: tuple[Suggestion, ...]
     unserved: tuple[tuple[Query, str], ...]
     notes: tuple[str, ...] = ()
+    unplanned: int = 0
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether no statement could be planned, so that nothing can be said."""
+        return self.unplanned > 0 and self.unplanned == len(self.unserved) and not self.suggestions
 
 
 @dataclass(slots=True)
@@ -98,7 +104,8 @@ def suggest(dsn: str, limits: Limits, queries: Sequence[Query], tell: Callable[[
         suggestions, notes = _checked(connection, server, suggestions)
     suggestions.sort(key=lambda each: -each.gain)
     unserved = _unserved(done, read, suggestions, options, choosing.refused)
-    return Advice(tuple(suggestions), tuple(unserved), tuple(notes))
+    unplanned = sum(each.plan is None for each in done)
+    return Advice(tuple(suggestions), tuple(unserved), tuple(notes), unplanned)
 
 
 def _read(done: Iterable[Planned], facts: Facts) -> _Read:
@@ -231,7 +238,7 @@ def _checked(
                 continue
             try:
                 made = connection.execute(
-                    f"SELECT indexname FROM {row[0]}.hypopg_create_index(%s)".encode(),  # noqa: S608  # quoted by the server
+                    f"SELECT indexname FROM {row[0]}.hypopg_create_index(%s)".encode(),
                     [each.candidate.sql(concurrently=False)],
                 ).fetchone()
                 assert made is not None
