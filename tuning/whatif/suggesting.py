@@ -56,7 +56,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """``unserved`` are the statements without a suggestion, each with the reason; ``unplanned`` of them have no plan."""
+    """``unserved`` are statements without a suggestion, each with the reason; ``unplanned`` of them have no plan."""
 
     suggestions: tuple[Suggestion, ...]
     unserved: tuple[tuple[Query, str], ...]
