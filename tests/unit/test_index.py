@@ -77,7 +77,12 @@ NEW = 'models.Index(fields=["a"], name="new")'
         "class T(models.Model):\n    a = models.TextField()\n\n    class Meta:\n        db_table = 'ß'\n",
         "class T(models.Model):\n    class Meta:\n        indexes = []\n",
         'class T(models.Model):\n    class Meta:\n        indexes = [models.Index(fields=["ä"], name="old")]\n',
-        'class T(models.Model):\n    class Meta:\n        indexes = [\n            models.Index("a", name="old"),\n        ]\n',
+        """class T(models.Model):
+    class Meta:
+        indexes = [
+            models.Index("a", name="old"),
+        ]
+""",
     ],
 )
 def test_entry_is_put_into_a_model_and_taken_out(body: str) -> None:
