@@ -1,4 +1,4 @@
-"""``hotrow index``: prove that an index helps or can go, and write the migration."""
+"""``hotrow index``: suggest one, prove that an index helps or can go, and write the migration."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import psycopg
 import typer
 
-from tuning.cli import index_write
+from tuning.cli import index_suggest, index_write
 from tuning.cli.console import Progress, fail, out, print_json
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED
 from tuning.explain import execution
@@ -32,7 +32,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Prove that an index helps or can go, and write its migration.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Suggest an index, prove that one helps or can go, and write its migration.", no_args_is_help=True
+    )
+    index_suggest.register(group)
     group.command("prove")(prove)
     group.command("drop")(drop)
     index_write.register(group)
