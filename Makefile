@@ -14,7 +14,7 @@ RACES := $(addprefix tests/integration/,test_races.py test_many.py test_stock_mo
 
 # Where the deployment's secrets are made, and which.
 SECRETS ?= secrets
-SECRET_NAMES := secret_key jwt_keys $(addsuffix _password,migrator app readonly replicator monitor pooler redis)
+SECRET_NAMES := secret_key jwt_keys $(addsuffix _password,migrator app readonly replicator monitor pooler redis grafana)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-tests demo up down lint test soak check bench bench-peers lock secrets compose-test

@@ -9,11 +9,11 @@ import pytest
 
 from tests.compose.deployment import COMES_BACK_WITHIN_S, PROJECT, VERSION, Buyer, Deployment
 from tests.compose.engine import docker, engine, wait_for
-from tests.unit.compose_rules import ROOT, STOPS, seconds
+from tests.unit.compose_rules import EXPORTERS, ROOT, STOPS, seconds
 
 pytestmark = pytest.mark.timeout(1200)
 
-RUNNING = ("primary", "replica", "pgbouncer", "redis", "web", "worker", "beat")
+RUNNING = ("primary", "replica", "pgbouncer", "redis", "web", "worker", "beat", "prometheus", *sorted(EXPORTERS))
 PRODUCT = 1
 UNITS = 100_000
 BUYERS = 4

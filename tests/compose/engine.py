@@ -18,7 +18,11 @@ from tests.unit.compose_rules import ROOT, Model
 
 STARTS_WITHIN_S = 30
 DEBIAN_BASE = "hotrow-test-base:1"
-_PACKAGES = "ca-certificates,python3,python3-venv,postgresql,pgbouncer,redis-server"
+MONITORING_IMAGE = "hotrow-test-monitoring:0-test"
+_PACKAGES = (
+    "ca-certificates,python3,python3-venv,postgresql,pgbouncer,redis-server,wget,prometheus,prometheus-postgres-exporter"
+    ",prometheus-redis-exporter,python3-psycopg2,python3-yaml,python3-prometheus-client,python3-pythonjsonlogger"
+)
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -70,6 +74,10 @@ def build(env: dict[str, str], model: Model) -> bool:
     is_debian = docker(env, "pull", model["services"]["redis"]["image"], is_checked=False).returncode != 0
     if is_debian and docker(env, "image", "inspect", DEBIAN_BASE, is_checked=False).returncode != 0:
         _make_debian_base(env)
+    if is_debian:
+        file = str(ROOT / "tests/compose/monitoring.Dockerfile")
+        base = f"--build-arg=BASE_IMAGE={DEBIAN_BASE}"
+        docker(env, "build", "--network=host", base, f"--tag={MONITORING_IMAGE}", f"--file={file}", str(ROOT))
     for service in model["services"].values():
         if (plan := service.get("build")) is not None:
             replaced = {"BASE_IMAGE": DEBIAN_BASE, "POSTGRES_MAJOR": "15"} if is_debian else {}
@@ -87,6 +95,7 @@ def _make_debian_base(env: dict[str, str]) -> None:
     assert shutil.which("mmdebstrap"), "no image can be pulled, and mmdebstrap is missing: install that package"
     # Last: whom this machine trusts.
     make = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={_PACKAGES}"]
+    make += ["--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/locale/*"]
     make += [f"--customize-hook=copy-in {_CERTIFICATES} {Path(_CERTIFICATES).parent}", "bookworm", "-"]
     take = ["docker", "import", f"--change=ENV PIP_CERT={_CERTIFICATES}", "-", DEBIAN_BASE]
     with subprocess.Popen(make, stdout=subprocess.PIPE) as making:
