@@ -139,7 +139,7 @@ def is_published_too_widely(given: Model) -> list[str]:
 
 
 def reaches_databases_from_outside(given: Model) -> list[str]:
-    closed = dict.fromkeys(DATABASES | RUNS_ONCE | EXPORTERS, {"back"}) | {"prometheus": {"back", "watch"}}
+    closed = {name: {"back"} for name in DATABASES | RUNS_ONCE | EXPORTERS} | {"prometheus": {"back", "watch"}}
     found = [name for name, one in each(given) if set(one["networks"]) != closed.get(name, set(one["networks"]))]
     # Grafana shows what Prometheus has, and reaches nothing else.
     found += [] if "back" not in given["services"]["grafana"]["networks"] else ["grafana"]
@@ -168,7 +168,9 @@ def reads_others_secrets(given: Model) -> list[str]:
 
 
 def is_not_pinned(given: Model) -> list[str]:
-    return [name for name, one in each(given) if not re.fullmatch(r"[\w./-]+:v?\d[\w.-]*(@sha256:\w{64})?", one["image"])]
+    return [
+        name for name, one in each(given) if not re.fullmatch(r"[\w./-]+:v?\d[\w.-]*(@sha256:\w{64})?", one["image"])
+    ]
 
 
 def starts_too_early(given: Model) -> list[str]:

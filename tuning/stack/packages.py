@@ -23,11 +23,12 @@ PGBOUNCER = Package("pgbouncer", "pgbouncer", "the service pools its own connect
 REDIS = Package("redis-server", "redis-server", "each worker caches in its own memory")
 POSTGRES = Package("postgresql", "pg_ctlcluster", "the tests run on the embedded PostgreSQL alone")
 CHROMIUM = Package("chromium", "chromium", "no test looks at the API's page in a browser")
+PROMTOOL = Package("prometheus", "promtool", "no test checks the alert rules")
 
 WRK = Package("wrk", "wrk", "`hotrow bench http` cannot measure")
 
 FOR_STACK = (PGBOUNCER, REDIS)
-FOR_TESTS = (*FOR_STACK, POSTGRES, CHROMIUM)
+FOR_TESTS = (*FOR_STACK, POSTGRES, CHROMIUM, PROMTOOL)
 FOR_BENCH = (*FOR_STACK, WRK)
 
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
@@ -58,7 +59,7 @@ def install(packages: tuple[Package, ...], say: Callable[[str], None]) -> list[s
 def _is_there(package: Package) -> bool:
     if package is POSTGRES:
         return any(DEBIAN_POSTGRES.glob("*/bin/postgres"))
-    if package in (WRK, CHROMIUM):  # their version does not matter, and wrk tells none
+    if package in (WRK, CHROMIUM, PROMTOOL):  # their version does not matter, and wrk tells none
         return shutil.which(package.program) is not None
     return binaries.find(package.program) is not None
 
