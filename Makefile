@@ -73,7 +73,8 @@ bench-peers: $(STAMP) ## Install what the benchmarks compare with, in .venv-peer
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r tuning/bench/peers/requirements.txt
 	@$(BIN)/hotrow setup --bench
 
-compose-test: $(STAMP) ## Start the deployment in containers and end each in turn; needs root, and Docker or its package
+compose-test: $(STAMP) ## Start the deployment in containers and end each in turn; needs Docker, or root to install and start it
+	@$(BIN)/hotrow setup --compose
 	$(BIN)/python -m pytest -p no:randomly -v tests/compose/checks.py $(ARGS)
 
 secrets: ## Make the deployment's passwords and keys under ./secrets, each once

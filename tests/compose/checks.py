@@ -239,8 +239,8 @@ def test_containers_end_within_their_grace(deployment: Deployment) -> None:
     deployment.compose("stop")
     assert time.monotonic() - begun < longest
     codes = {name: deployment.inspect(name)["State"]["ExitCode"] for name in RUNNING}
-    # beat is ended by SIGKILL, as its file says; 137 of another would be the end of its grace. The exporters keep nothing,
-    # and end by the signal.
+    # beat is ended by SIGKILL, as its file says; 137 of another would be the end of its grace. The exporters
+    # keep nothing, and end by the signal.
     assert {name: code for name, code in codes.items() if name not in EXPORTERS} == {
         name: 137 if name == "beat" else 0 for name in RUNNING if name not in EXPORTERS
     }

@@ -1,4 +1,4 @@
-"""monitoring/: Prometheus takes it, each alert fires with its fault alone, and every metric is one that somebody shows."""
+"""monitoring/: Prometheus takes it, each alert fires with its fault alone, and somebody shows each metric."""
 
 import re
 import shutil

@@ -26,10 +26,13 @@ CHROMIUM = Package("chromium", "chromium", "no test looks at the API's page in a
 PROMTOOL = Package("prometheus", "promtool", "no test checks the alert rules")
 
 WRK = Package("wrk", "wrk", "`hotrow bench http` cannot measure")
+DOCKER = Package("docker.io", "dockerd", "`make compose-test` needs an engine that is there already")
+MMDEBSTRAP = Package("mmdebstrap", "mmdebstrap", "`make compose-test` needs the published images")
 
 FOR_STACK = (PGBOUNCER, REDIS)
 FOR_TESTS = (*FOR_STACK, POSTGRES, CHROMIUM, PROMTOOL)
 FOR_BENCH = (*FOR_STACK, WRK)
+FOR_COMPOSE = (DOCKER, MMDEBSTRAP)
 
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 # Asked by Debian's packages before they start a server; 101 forbids it (invoke-rc.d(8)).
@@ -59,7 +62,7 @@ def install(packages: tuple[Package, ...], say: Callable[[str], None]) -> list[s
 def _is_there(package: Package) -> bool:
     if package is POSTGRES:
         return any(DEBIAN_POSTGRES.glob("*/bin/postgres"))
-    if package in (WRK, CHROMIUM, PROMTOOL):  # their version does not matter, and wrk tells none
+    if package in (WRK, CHROMIUM, PROMTOOL, DOCKER, MMDEBSTRAP):  # their version does not matter, and wrk tells none
         return shutil.which(package.program) is not None
     return binaries.find(package.program) is not None
 
