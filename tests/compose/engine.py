@@ -67,7 +67,7 @@ def engine() -> Iterator[dict[str, str]]:
 
 
 def kernel_refusal() -> str | None:
-    """What the kernel says to root who asks for a container's namespaces, and a mount in them; nothing if it grants it."""
+    """What the kernel says to root who asks for a container's namespaces and a mount; nothing if it grants them."""
     asked = ["unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "mount", "-t", "tmpfs", "none", "/mnt"]
     done = subprocess.run(asked, capture_output=True, text=True)
     return None if done.returncode == 0 else done.stderr.strip()
