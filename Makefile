@@ -14,7 +14,7 @@ RACES := $(addprefix tests/integration/,test_races.py test_many.py test_stock_mo
 
 # Where the deployment's secrets are made, and which.
 SECRETS ?= secrets
-SECRET_NAMES := secret_key jwt_keys $(addsuffix _password,migrator app readonly replicator monitor pooler redis)
+SECRET_NAMES := secret_key jwt_keys $(addsuffix _password,migrator app readonly replicator monitor pooler redis grafana)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-tests demo up down lint test soak check bench bench-peers lock secrets compose-test
@@ -73,8 +73,9 @@ bench-peers: $(STAMP) ## Install what the benchmarks compare with, in .venv-peer
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r tuning/bench/peers/requirements.txt
 	@$(BIN)/hotrow setup --bench
 
-compose-test: $(STAMP) ## Start the deployment in containers and end each in turn; needs root, and Docker or its package
-	$(BIN)/python -m pytest -p no:randomly -v tests/compose/checks.py $(ARGS)
+compose-test: $(STAMP) ## Start the deployment in containers and end each in turn; needs Docker, or root to install and start it
+	@$(BIN)/hotrow setup --compose
+	$(BIN)/python -m pytest -p no:randomly -v tests/compose/checks.py tests/compose/failover_checks.py $(ARGS)
 
 secrets: ## Make the deployment's passwords and keys under ./secrets, each once
 	@umask 077 && mkdir -p $(SECRETS) && chmod 700 $(SECRETS) && for name in $(SECRET_NAMES); do \

@@ -1,5 +1,6 @@
 """The deployment in containers: ``make compose-test``. The tests build on each other, in this order."""
 
+import signal
 import socket
 import threading
 import time
@@ -9,11 +10,13 @@ import pytest
 
 from tests.compose.deployment import COMES_BACK_WITHIN_S, PROJECT, VERSION, Buyer, Deployment
 from tests.compose.engine import docker, engine, wait_for
-from tests.unit.compose_rules import ROOT, STOPS, seconds
+from tests.compose.monitoring import targets_down, without_data
+from tests.unit.compose_rules import EXPORTERS, ROOT, STOPS, seconds
+from tests.unit.monitoring_files import Query, of_dashboards
 
 pytestmark = pytest.mark.timeout(1200)
 
-RUNNING = ("primary", "replica", "pgbouncer", "redis", "web", "worker", "beat")
+RUNNING = ("primary", "replica", "pgbouncer", "redis", "web", "worker", "beat", "prometheus", *sorted(EXPORTERS))
 PRODUCT = 1
 UNITS = 100_000
 BUYERS = 4
@@ -162,6 +165,17 @@ def test_no_unit_is_lost_while_each_container_is_killed(deployment: Deployment) 
     assert deployment.query("SELECT * FROM check_stock_v1()") == []
 
 
+def test_no_panel_is_without_data(deployment: Deployment) -> None:
+    """After traffic, and after the kills: errors are counted where there were some."""
+    wait_for(lambda: not targets_down(deployment), 60)
+    assert targets_down(deployment) == []
+    queries = [*of_dashboards()]
+    wait_for(lambda: not without_data(deployment, queries), 60)
+    assert without_data(deployment, queries) == []
+    nobody = Query("nobody", "hotrow_sold_total")
+    assert without_data(deployment, [*queries[:1], nobody]) == [nobody]
+
+
 def test_replica_has_what_the_primary_has(deployment: Deployment) -> None:
     counts = "SELECT count(*), coalesce(sum(delta_held), 0) FROM stock_transaction"
     wait_for(lambda: deployment.query(counts, "replica") == deployment.query(counts), 30)
@@ -225,7 +239,11 @@ def test_containers_end_within_their_grace(deployment: Deployment) -> None:
     deployment.compose("stop")
     assert time.monotonic() - begun < longest
     codes = {name: deployment.inspect(name)["State"]["ExitCode"] for name in RUNNING}
-    # beat is ended by SIGKILL, as its file says; 137 of another would be the end of its grace.
-    assert codes == {name: 137 if name == "beat" else 0 for name in RUNNING}
+    # beat is ended by SIGKILL, as its file says; 137 of another would be the end of its grace. The exporters
+    # keep nothing, and end by the signal.
+    assert {name: code for name, code in codes.items() if name not in EXPORTERS} == {
+        name: 137 if name == "beat" else 0 for name in RUNNING if name not in EXPORTERS
+    }
+    assert {codes[name] for name in EXPORTERS} <= {0, 2, 128 + signal.SIGTERM}
     logs = deployment.compose("logs", "--no-color", "--tail=200", "primary").stdout
     assert "database system is shut down" in logs

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.client import Answer, Client
-from tests.compose.engine import DEBIAN_BASE, build, docker
-from tests.unit.compose_rules import FILE, ROOT, Model, compose, model
+from tests.compose.engine import DEBIAN_BASE, MONITORING_IMAGE, build, docker
+from tests.unit.compose_rules import EXPORTERS, FILE, ROOT, Model, compose, model
 from tuning.stack.ports import free_port
 
 PROJECT = "hotrow-test"
@@ -28,6 +28,7 @@ class Deployment:
         self.engine = engine
         self.port = free_port()
         self.settings = {**engine, "HOTROW_VERSION": VERSION, "HOTROW_PORT": str(self.port)}
+        self.settings |= {"COMPOSE_PROFILES": "monitoring", "HOTROW_GRAFANA_PORT": str(free_port())}
         self.model: Model = model(**self.settings)
         self.is_debian = build(engine, self.model)
         secrets = directory / "secrets"
@@ -38,6 +39,9 @@ class Deployment:
             changed["services"] = {
                 "redis": {"image": DEBIAN_BASE},
                 "pgbouncer": {"environment": {"PGBOUNCER_MIN_VERSION": "1.18.0"}},
+                **{name: {"image": MONITORING_IMAGE} for name in ("prometheus", *EXPORTERS)},
+                # No package has it; the checks ask Prometheus what its dashboards would.
+                "grafana": {"image": MONITORING_IMAGE, "deploy": {"replicas": 0}},
             }
         self._override = directory / "override.json"
         self._override.write_text(json.dumps(changed))

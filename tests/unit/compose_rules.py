@@ -19,7 +19,9 @@ Model = dict[str, Any]
 
 DATABASES = {"primary", "replica", "pgbouncer", "redis", "backup", "tools"}
 SERVICE = ("web", "worker", "beat")
-PUBLISHED = {"web", "load-master"}
+EXPORTERS = {"postgres-exporter", "pgbouncer-exporter", "redis-exporter"}
+# Web alone of what the shop needs; the others are asked for by a profile.
+PUBLISHED = {"web", "load-master", "grafana"}
 RUNS_ONCE = {"migrate", "tools"}
 # The first ends, the others listen nowhere, and end when they cannot go on.
 UNASKED = {"migrate", "tools", "beat", "load-worker"}
@@ -32,11 +34,19 @@ MAY_READ = {
     "tools": {"monitor_password", "readonly_password"},
     "migrate": {"secret_key", "jwt_keys", "migrator_password", "redis_password"},
     **{name: {"secret_key", "jwt_keys", "app_password", "redis_password"} for name in SERVICE},
+    "postgres-exporter": {"monitor_password"},
+    "pgbouncer-exporter": {"monitor_password"},
+    "redis-exporter": {"redis_password"},
+    "grafana": {"grafana_password"},
 }
 STARTS_AFTER = {
     "replica": {"primary": "service_healthy"},
     "pgbouncer": {"primary": "service_healthy"},
     "migrate": {"primary": "service_healthy"},
+    "postgres-exporter": {"primary": "service_healthy"},
+    "pgbouncer-exporter": {"pgbouncer": "service_healthy"},
+    "redis-exporter": {"redis": "service_healthy"},
+    "grafana": {"prometheus": "service_healthy"},
     **{
         name: {
             "migrate": "service_completed_successfully",
@@ -52,6 +62,8 @@ KEEPS = {
     "pgbouncer": ["pooler"],
     "tools": ["pooler"],
     "backup": ["archive", "backups"],
+    "prometheus": ["prometheus"],
+    "grafana": ["grafana"],
 }
 STOPS = {
     "primary": ("SIGINT", 60),
@@ -59,6 +71,7 @@ STOPS = {
     "pgbouncer": ("SIGINT", 15),
     "web": (None, 30),
     "worker": (None, 60),
+    "prometheus": (None, 60),
 }
 
 
@@ -137,8 +150,11 @@ def is_published_too_widely(given: Model) -> list[str]:
 
 
 def reaches_databases_from_outside(given: Model) -> list[str]:
-    found = [name for name, one in each(given) if name in DATABASES | RUNS_ONCE and set(one["networks"]) != {"back"}]
-    return found + ([] if given["networks"]["back"].get("internal") else ["back"])
+    closed = {name: {"back"} for name in DATABASES | RUNS_ONCE | EXPORTERS} | {"prometheus": {"back", "watch"}}
+    found = [name for name, one in each(given) if set(one["networks"]) != closed.get(name, set(one["networks"]))]
+    # Grafana shows what Prometheus has, and reaches nothing else.
+    found += [] if "back" not in given["services"]["grafana"]["networks"] else ["grafana"]
+    return found + [name for name in ("back", "watch") if not given["networks"][name].get("internal")]
 
 
 def holds_a_secret(given: Model) -> list[str]:
@@ -163,7 +179,9 @@ def reads_others_secrets(given: Model) -> list[str]:
 
 
 def is_not_pinned(given: Model) -> list[str]:
-    return [name for name, one in each(given) if not re.fullmatch(r"[\w./-]+:\d[\w.-]*(@sha256:\w{64})?", one["image"])]
+    return [
+        name for name, one in each(given) if not re.fullmatch(r"[\w./-]+:v?\d[\w.-]*(@sha256:\w{64})?", one["image"])
+    ]
 
 
 def starts_too_early(given: Model) -> list[str]:
@@ -209,7 +227,17 @@ def goes_the_wrong_way(given: Model) -> list[str]:
 
 
 def fills_the_disk(given: Model) -> list[str]:
-    return [name for name, one in each(given) if not one.get("logging", {}).get("options", {}).get("max-size")]
+    found = [name for name, one in each(given) if not one.get("logging", {}).get("options", {}).get("max-size")]
+    bounds = [it for it in given["services"]["prometheus"]["command"] if ".retention." in it]
+    return found + ([] if len(bounds) == 2 else ["prometheus"])
+
+
+def shows_figures_to_anybody(given: Model) -> list[str]:
+    variables = given["services"]["grafana"]["environment"]
+    asked = {"GF_AUTH_ANONYMOUS_ENABLED": "false", "GF_USERS_ALLOW_SIGN_UP": "false"}
+    return [name for name, value in asked.items() if variables.get(name) != value] + [
+        name for name in ("GF_SECURITY_ADMIN_PASSWORD__FILE",) if name not in variables
+    ]
 
 
 def _of(service: str, **changes: object) -> Callable[[Model], None]:
@@ -248,13 +276,22 @@ BROKEN: dict[Callable[[Model], list[str]], list[Callable[[Model], None]]] = {
         _of("web", ports=[{"target": 8000, "published": "8000"}]),
         _of("redis", ports=[{"target": 6379, "published": "6379", "host_ip": "127.0.0.1"}]),
     ],
-    reaches_databases_from_outside: [_opened, _of("primary", networks={"back": None, "front": None})],
+    reaches_databases_from_outside: [
+        _opened,
+        _of("primary", networks={"back": None, "front": None}),
+        _of("redis-exporter", networks={"front": None}),
+        _of("grafana", networks={"back": None, "front": None}),
+    ],
     holds_a_secret: [_password_in_environment, _of("redis", environment={"REDIS_PASSWORD": "hunter2"})],
-    reads_others_secrets: [_of("web", secrets=[{"source": "migrator_password"}])],
+    reads_others_secrets: [
+        _of("web", secrets=[{"source": "migrator_password"}]),
+        _of("redis-exporter", secrets=[{"source": "app_password"}]),
+    ],
     is_not_pinned: [_of("redis", image="redis"), _of("redis", image="redis:latest")],
     starts_too_early: [_of("web", depends_on={"migrate": {"condition": "service_started"}})],
     stops_too_hard: [_of("pgbouncer", stop_signal="SIGTERM"), _of("web", stop_grace_period="10s")],
     forgets_its_data: [_of("primary", volumes=[]), _of("pgbouncer", volumes=[])],
     goes_the_wrong_way: [_superusers_way],
-    fills_the_disk: [_of("web", logging={"driver": "json-file"})],
+    fills_the_disk: [_of("web", logging={"driver": "json-file"}), _of("prometheus", command=["--config.file=/x"])],
+    shows_figures_to_anybody: [_of("grafana", environment={"GF_AUTH_ANONYMOUS_ENABLED": "true"})],
 }

@@ -60,6 +60,7 @@ def test_rules_know_every_service(deployment: Model) -> None:
     assert set(deployment["services"]) == {
         *("primary", "replica", "pgbouncer", "redis", "migrate", "web", "worker", "beat"),
         *("load-master", "load-worker", "backup", "tools"),
+        *("prometheus", "grafana", "postgres-exporter", "pgbouncer-exporter", "redis-exporter"),
     }
 
 

@@ -1,5 +1,6 @@
 """``hotrow migrations``: the list of SQL files, and whether a server is what they say."""
 
+import time
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 
 from tuning.cli.console import err, fail, out, print_json
 from tuning.migrations import drift as drifting
+from tuning.migrations import drift_metrics
 from tuning.migrations import manifest as listing
 from tuning.migrations.drift import Finding, Outcome
 
@@ -58,6 +60,12 @@ def drift(
     owner: Annotated[
         str | None, typer.Option(help="Whose the functions are to be [default: the owner of most of them].")
     ] = None,
+    textfile: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the count of each outcome there for node_exporter's textfile collector, as <name>.prom."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare every function and index of the files with a server.
@@ -79,12 +87,22 @@ def drift(
         print_json([asdict(finding) for finding in findings])
     else:
         _show(findings, drifted, skipped)
+    if textfile is not None:
+        _write(textfile, findings)
     if drifted:
         fail(f"{len(drifted)} of {len(findings)} differ from the files")
         raise typer.Exit(EXIT_DIFFERENT)
     if skipped:
         fail(f"{len(skipped)} of {len(findings)} could not be compared: {skipped[0].detail}")
         raise typer.Exit(EXIT_UNKNOWN)
+
+
+def _write(textfile: Path, findings: list[Finding]) -> None:
+    try:
+        drift_metrics.write(textfile, findings, time.time())
+    except OSError as error:
+        fail(f"{textfile} cannot be written: {error.strerror}; name a file in a directory that is there")
+        raise typer.Exit(EXIT_UNKNOWN) from error
 
 
 def _show(findings: list[Finding], drifted: list[Finding], skipped: list[Finding]) -> None:

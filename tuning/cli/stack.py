@@ -117,9 +117,11 @@ def status(
 def setup(
     tests: Annotated[bool, typer.Option("--tests", help="Also what only the tests need.")] = False,
     bench: Annotated[bool, typer.Option("--bench", help="Also what only the benchmarks need.")] = False,
+    compose: Annotated[bool, typer.Option("--compose", help="Also what the deployment's test needs: Docker.")] = False,
 ) -> None:
     """Install Debian's pgbouncer and redis-server where this user may; name what is missing where not."""
     wanted = packages.FOR_STACK + (packages.FOR_TESTS if tests else ()) + (packages.FOR_BENCH if bench else ())
+    wanted += packages.FOR_COMPOSE if compose else ()
     sentences = packages.install(tuple(dict.fromkeys(wanted)), err.print)
     sentences += packages.install(packages.hypopg(), err.print) if tests else []
     for sentence in sentences:

@@ -23,12 +23,16 @@ PGBOUNCER = Package("pgbouncer", "pgbouncer", "the service pools its own connect
 REDIS = Package("redis-server", "redis-server", "each worker caches in its own memory")
 POSTGRES = Package("postgresql", "pg_ctlcluster", "the tests run on the embedded PostgreSQL alone")
 CHROMIUM = Package("chromium", "chromium", "no test looks at the API's page in a browser")
+PROMTOOL = Package("prometheus", "promtool", "no test checks the alert rules")
 
 WRK = Package("wrk", "wrk", "`hotrow bench http` cannot measure")
+DOCKER = Package("docker.io", "dockerd", "`make compose-test` needs an engine that is there already")
+MMDEBSTRAP = Package("mmdebstrap", "mmdebstrap", "`make compose-test` needs the published images")
 
 FOR_STACK = (PGBOUNCER, REDIS)
-FOR_TESTS = (*FOR_STACK, POSTGRES, CHROMIUM)
+FOR_TESTS = (*FOR_STACK, POSTGRES, CHROMIUM, PROMTOOL)
 FOR_BENCH = (*FOR_STACK, WRK)
+FOR_COMPOSE = (DOCKER, MMDEBSTRAP)
 
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 _EXTENSIONS = Path("/usr/share/postgresql")
@@ -68,7 +72,7 @@ def _is_there(package: Package) -> bool:
         return any(DEBIAN_POSTGRES.glob("*/bin/postgres"))
     if package.program == "hypopg":
         return any(_EXTENSIONS.glob("*/extension/hypopg.control"))
-    if package in (WRK, CHROMIUM):  # their version does not matter, and wrk tells none
+    if package in (WRK, CHROMIUM, PROMTOOL, DOCKER, MMDEBSTRAP):  # their version does not matter, and wrk tells none
         return shutil.which(package.program) is not None
     return binaries.find(package.program) is not None
 
