@@ -5,7 +5,21 @@ import sys
 
 import typer
 
-from tuning.cli import bench, chain, demo, diagnose, explain, lint, migrations, observe, psql, rules, stack, verify
+from tuning.cli import (
+    bench,
+    chain,
+    demo,
+    diagnose,
+    explain,
+    ladder,
+    lint,
+    migrations,
+    observe,
+    psql,
+    rules,
+    stack,
+    verify,
+)
 from tuning.cli.console import fail
 from tuning.stack.errors import StackError
 from tuning.stack.supervisor import Stopped, ending_on_signals
@@ -24,6 +38,7 @@ demo.register(app)
 verify.register(app)
 psql.register(app)
 bench.register(app)
+ladder.register(bench.bench)
 migrations.register(app)
 lint.register(migrations.migrations)
 chain.register(app)
