@@ -1,8 +1,9 @@
 """The report's workload: ``locust -f tuning/load/locustfile.py --host http://... --headless``.
 
 Each user logs in once, then lists products, checks availability and reserves, in the report's
-mix and without think time; with ``--rate`` requests are due at that rate instead. It speaks to any host that serves the same API. Locust has patched
-threads and sleeps with gevent's before it loads this file.
+mix and without think time; with ``--rate`` requests are due at that rate instead. It speaks to any
+host that serves the same API. Locust has patched threads and sleeps with gevent's before it loads
+this file.
 """
 
 import itertools

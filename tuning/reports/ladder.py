@@ -92,10 +92,12 @@ def markdown(found: dict[str, Any]) -> str:
         "",
         verdict(found),
         "",
-        f"{asked['users']:,} users started at {asked['spawn_rate']}/s, {load}, {asked['seconds']} s, "
-        f"{asked['rounds']} round(s), on {machine['cores']} cores of {machine['cpu']} with "
-        f"{machine['memory_bytes'] / 2**30:.0f} GiB, the load generator on the same machine. Medians; least to most "
-        "in brackets.",
+        (
+            f"{asked['users']:,} users started at {asked['spawn_rate']}/s, {load}, {asked['seconds']} s, "
+            f"{asked['rounds']} round(s), on {machine['cores']} cores of {machine['cpu']} with "
+            f"{machine['memory_bytes'] / 2**30:.0f} GiB, the load generator on the same machine. "
+            "Medians; least to most in brackets."
+        ),
         "",
         _line(TITLES),
         _line(["---", *["---:"] * (len(TITLES) - 1)]),
@@ -113,8 +115,10 @@ def markdown(found: dict[str, Any]) -> str:
         _line(["---"] * (len(KPI) + 1)),
         *(_line((each["name"], *(_kpi(each, name) for _, name, _, _ in KPI))) for each in found["rungs"]),
         "",
-        f"Published: {found['published']['requests_per_s']} requests/s, mean {found['published']['mean_ms']:,} ms, "
-        f"P95 {found['published']['p95_ms']:,} ms ({found['published']['source']}).",
+        (
+            f"Published: {found['published']['requests_per_s']} requests/s, mean {found['published']['mean_ms']:,} ms, "
+            f"P95 {found['published']['p95_ms']:,} ms ({found['published']['source']})."
+        ),
     ]
     for each in found["rungs"]:
         lines += [f"\n{each['name']} failed in repeat {one['repeat']}: {one['why']}" for one in each["failed"]]
