@@ -167,3 +167,12 @@ def test_more_processes_than_users_are_refused(tmp_path: Path) -> None:
     assert isinstance(done.exception, StackError)
     assert "--processes 3" in str(done.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_ladder_goes_on_after_a_rung_that_cannot_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTROW_STATE_DIR", str(tmp_path / "state"))
+    rungs = stacked()[:2]
+    attempts = ladder.climb(rungs, ASKED, tmp_path / "out", MACHINE, postgres_bin=tmp_path)
+    assert [each.rung for each in attempts] == [rung.name for rung in rungs]
+    assert all(each.document is None and str(tmp_path) in each.failure for each in attempts)
+    assert list((tmp_path / "out").iterdir()) == []
