@@ -127,8 +127,8 @@ def _print_list(rungs: list[rungs_of.Rung], *, as_json: bool) -> None:
 
 def _print_table(found: dict[str, Any]) -> None:
     table = Table(title=document.verdict(found), title_justify="left", box=box.SIMPLE, collapse_padding=True)
-    for position, title in enumerate(document.TITLES):
-        table.add_column(title, justify="right" if position else "left", no_wrap=True)
+    for position in document.CONSOLE:
+        table.add_column(document.TITLES[position], justify="right" if position else "left", no_wrap=True)
     for row in document.rows(found):
-        table.add_row(*row)
+        table.add_row(*(row[position] for position in document.CONSOLE))
     out.print(table)
