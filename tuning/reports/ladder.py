@@ -13,7 +13,7 @@ from tuning.observe.machine import Machine
 
 FORMAT = "hotrow-ladder/1"
 TITLES = (
-    "rung", "requests/s", "mean, ms", "P50", "P95", "P99", "failures", "logins", "reserved/s", "times baseline",
+    "rung", "requests/s", "mean, ms", "P50", "P95", "P99", "failures", "logins", "reserved/s", "x baseline",
 )  # fmt: skip
 # What fits beside each other on a console of 80 columns; the document has them all.
 CONSOLE = (0, 1, 2, 4, 6, 8, 9)
