@@ -50,6 +50,17 @@ class Hasher(StrEnum):
     ARGON2ID = "argon2id"
 
 
+class Queries(StrEnum):
+    """How the product list is read.
+
+    ``one_statement``: the kit's. ``n_plus_one``: for the laboratory, as the report's service did: the whole
+    table, and two statements for each product that is shown.
+    """
+
+    ONE_STATEMENT = "one_statement"
+    N_PLUS_ONE = "n_plus_one"
+
+
 class LateConfirm(StrEnum):
     """What becomes of a payment for a hold that is over."""
 
@@ -114,6 +125,7 @@ class Environment(BaseSettings):
     """How long a request waits for a connection before it is refused with 503."""
     pgbouncer_max_clients: int | None = Field(default=None, ge=1)
     """PgBouncer's max_client_conn, so that the pools can be compared with it."""
+    queries: Queries = Queries.ONE_STATEMENT
     hasher: Hasher = Hasher.ARGON2ID
     cache: CacheBackend = CacheBackend.MEMORY
     redis_url: SecretStr | None = None
@@ -262,6 +274,11 @@ class Environment(BaseSettings):
             raise ValueError(
                 f"HOTROW_DEBUG=true shows settings and code to whoever reaches {self.bind}: "
                 "set it to false, or HOTROW_BIND to 127.0.0.1:8000"
+            )
+        if self.queries is Queries.N_PLUS_ONE and addresses.is_public(self.bind):
+            raise ValueError(
+                f"HOTROW_QUERIES=n_plus_one is slow on purpose, for the laboratory, and {self.bind} is public: "
+                "set it to one_statement, or HOTROW_BIND to 127.0.0.1:8000"
             )
         if self.metrics_bind and addresses.port(self.metrics_bind) is None:
             raise ValueError("HOTROW_METRICS_BIND is no address and port: write 127.0.0.1:9180, for example")

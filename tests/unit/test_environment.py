@@ -55,6 +55,10 @@ def test_environment_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name
         ({"HOTROW_DEBUG": "true", "HOTROW_BIND": ":8000"}, "HOTROW_DEBUG=true shows settings"),
         ({"HOTROW_DEBUG": "true", "HOTROW_BIND": "[::]:8000"}, "HOTROW_DEBUG=true shows settings"),
         ({"HOTROW_DEBUG": "true", "HOTROW_BIND": "shop.example:80"}, "HOTROW_DEBUG=true shows settings"),
+        (
+            {"HOTROW_QUERIES": "n_plus_one", "HOTROW_BIND": "0.0.0.0:8000"},
+            "HOTROW_QUERIES=n_plus_one is slow on purpose",
+        ),
         ({"HOTROW_ALLOWED_HOSTS": " , "}, "HOTROW_ALLOWED_HOSTS is empty"),
         (
             {"HOTROW_POOL_SIZE": "20", "HOTROW_WORKERS": "5", "HOTROW_PGBOUNCER_MAX_CLIENTS": "104"},
@@ -98,6 +102,7 @@ def test_environment_refuses(monkeypatch: pytest.MonkeyPatch, changes: dict[str,
         {"HOTROW_DEBUG": "true", "HOTROW_BIND": "[::1]:8000"},
         {"HOTROW_DEBUG": "true", "HOTROW_BIND": "unix:/run/hotrow"},
         {"HOTROW_BIND": "0.0.0.0:8000"},
+        {"HOTROW_QUERIES": "n_plus_one"},
         {"HOTROW_POOL_SIZE": "20", "HOTROW_WORKERS": "5", "HOTROW_PGBOUNCER_MAX_CLIENTS": "105"},
         {"HOTROW_STRATEGY": "function", "HOTROW_WORKERS": "5", "HOTROW_PGBOUNCER_MAX_CLIENTS": "50"},
         {"HOTROW_REFRESH_TOKEN_TTL_S": "901"},

@@ -14,6 +14,7 @@ from tuning.cli import (
     explain,
     failover,
     index,
+    ladder,
     lint,
     migrations,
     observe,
@@ -40,6 +41,7 @@ demo.register(app)
 verify.register(app)
 psql.register(app)
 bench.register(app)
+ladder.register(bench.bench)
 migrations.register(app)
 lint.register(migrations.migrations)
 chain.register(app)

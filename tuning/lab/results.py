@@ -45,6 +45,10 @@ class LoadResult:
     """Key to product id and quantity of each reservation that was answered with success."""
     unanswered: dict[str, tuple[int, int]] = field(repr=False)
     """The same of those that may or may not have been made."""
+    unsent: int = 0
+    """Requests that were due and that no user was free to send, of open arrivals."""
+    series: list[list[float]] = field(default_factory=list, repr=False)
+    """For each second: t, users, requests answered, failures, P50 and P95 in ms of those."""
 
 
 @dataclass(slots=True)
@@ -82,13 +86,20 @@ def read(directory: Path, scenario: str) -> LoadResult:
         raise ValueError(f"{directory} holds no finished load run")
     started, stopped = min(run["started"] for run in runs), max(run["stopped"] for run in runs)
     tallies: dict[str, _Tally] = {}
+    seconds: dict[int, _Tally] = {}
     total, in_time = _Tally.empty(), 0
     for name, start, latency_us, is_ok in _rows(directory.glob("requests-*.csv")):
         latency = max(int(latency_us), LOWEST_US)
-        for tally in (tallies.setdefault(name, _Tally.empty()), total):
+        answered = float(start) + latency / 1e6
+        of_second = int(answered - started)
+        if name not in tallies:
+            tallies[name] = _Tally.empty()
+        if of_second not in seconds:
+            seconds[of_second] = _Tally.empty()
+        for tally in (tallies[name], seconds[of_second], total):
             tally.histogram.record_value(latency)
             tally.failures += is_ok == "0"
-        in_time += is_ok == "1" and float(start) + latency / 1e6 <= stopped
+        in_time += is_ok == "1" and answered <= stopped
     acknowledged: dict[str, tuple[int, int]] = {}
     unanswered: dict[str, tuple[int, int]] = {}
     for key, product_id, quantity, outcome in _rows(directory.glob("reservations-*.csv")):
@@ -104,7 +115,29 @@ def read(directory: Path, scenario: str) -> LoadResult:
         by_name=[tallies[name].summary(name) for name in sorted(tallies)],
         acknowledged=acknowledged,
         unanswered=unanswered,
+        unsent=sum(run.get("unsent", 0) for run in runs),
+        series=_series(seconds, _users(directory, started)),
     )
+
+
+def _series(seconds: dict[int, _Tally], users: dict[int, int]) -> list[list[float]]:
+    rows: list[list[float]] = []
+    present = 0
+    for second in range(max([*seconds, *users, -1]) + 1):
+        present = users.get(second, present)
+        tally = seconds.get(second) or _Tally.empty()
+        found = tally.summary("")
+        rows.append([second, present, found.count, found.failures, found.p50_ms, found.p95_ms])
+    return rows
+
+
+def _users(directory: Path, started: float) -> dict[int, int]:
+    """The users of each second, summed over the load's processes."""
+    found: dict[int, dict[Path, int]] = {}
+    for path in sorted(directory.glob("users-*.csv")):
+        for at, number in _rows([path]):
+            found.setdefault(int(float(at) - started), {})[path] = int(number)
+    return {second: sum(each.values()) for second, each in found.items() if second >= 0}
 
 
 def _rows(paths: Iterable[Path]) -> Iterable[list[str]]:

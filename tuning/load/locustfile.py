@@ -1,8 +1,9 @@
 """The report's workload: ``locust -f tuning/load/locustfile.py --host http://... --headless``.
 
 Each user logs in once, then lists products, checks availability and reserves, in the report's
-mix and without think time. It speaks to any host that serves the same API. Locust has patched
-threads and sleeps with gevent's before it loads this file.
+mix and without think time; with ``--rate`` requests are due at that rate instead. It speaks to any
+host that serves the same API. Locust has patched threads and sleeps with gevent's before it loads
+this file.
 """
 
 import itertools
@@ -14,12 +15,14 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from locust import FastHttpUser, constant, events, task
+from locust import FastHttpUser, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
 
 from tuning.load.recorder import Recorder
 from tuning.load.scenario import AVAILABILITY, LIST, LOGIN, MIX, RESERVE, Scenario
+from tuning.load.schedule import Schedule
 
 PROGRESS_INTERVAL_S = 1.0
 # The report's slowest answer took 27 s: a client that gives up earlier would hide such waits.
@@ -29,6 +32,9 @@ RETRY_LOGIN_S = 1.0
 
 _numbers = itertools.count()
 _recorder: Recorder | None = None
+_schedule: Schedule | None = None
+# Which of the load's processes this is, and how many there are.
+_index, _processes = 0, 1
 
 
 @events.init_command_line_parser.add_listener
@@ -36,6 +42,7 @@ def _arguments(parser: LocustArgumentParser) -> None:
     group = parser.add_argument_group("flash sale")
     group.add_argument("--scenario", default="", help="<strategy>_<users>_<spawn rate>; sets the last two")
     group.add_argument("--timings", default="", help="existing directory for the raw timings")
+    group.add_argument("--rate", type=float, default=0.0, help="requests/s that are due, however slow the answers")
     group.add_argument("--demo-users", type=int, default=1_000, help="user1 ... userN exist")
     group.add_argument("--demo-password", default="flash-sale", help="the password of each of them")
     group.add_argument("--products", type=int, default=1_000, help="products 1 ... N exist; 1 is on flash sale")
@@ -44,12 +51,19 @@ def _arguments(parser: LocustArgumentParser) -> None:
 
 @events.init.add_listener
 def _prepare(environment: Environment, **_: Any) -> None:
-    global _recorder  # noqa: PLW0603  # Locust's listeners share nothing else
+    global _recorder, _schedule, _index, _processes  # noqa: PLW0603  # Locust's listeners share nothing else
     options = environment.parsed_options
     assert options is not None  # the runner was started from a command line
     if options.scenario:
         scenario = Scenario.parse(options.scenario)
         options.num_users, options.spawn_rate = scenario.users, scenario.spawn_rate
+    if isinstance(environment.runner, MasterRunner):
+        return  # its workers make the requests, and each of them records its own
+    if isinstance(environment.runner, WorkerRunner):
+        _index, _processes = environment.runner.worker_index, max(1, options.processes or 1)
+    if options.rate:
+        schedule = _schedule = Schedule(options.rate / _processes, _index / _processes)
+        environment.events.spawning_complete.add_listener(lambda **_: schedule.begin(time.time()))
     if not options.timings:
         return
     recorder = _recorder = Recorder(Path(options.timings))
@@ -63,26 +77,45 @@ def _prepare(environment: Environment, **_: Any) -> None:
         recorder.start()
         threading.Thread(target=follow, daemon=True).start()
 
-    def request(name: str, start_time: float, response_time: float, exception: Any = None, **_: Any) -> None:
+    def request(
+        name: str, start_time: float, response_time: float, context: dict[str, Any], exception: Any = None, **_: Any
+    ) -> None:
+        due = context.get("due")
+        if due is not None:
+            start_time, response_time = due, response_time + (start_time - due) * 1000
         recorder.request(name, start_time, response_time, exception is None)
+
+    def stop(**_: Any) -> None:
+        recorder.stop(_schedule.unsent(time.time()) if _schedule else 0)
 
     environment.events.test_start.add_listener(start)
     environment.events.request.add_listener(request)
-    environment.events.test_stopping.add_listener(lambda **_: recorder.stop())
+    environment.events.test_stopping.add_listener(stop)
     environment.events.quit.add_listener(lambda **_: recorder.close())
 
 
 class Buyer(FastHttpUser):
     """One buyer of the flash sale."""
 
-    wait_time = constant(0)
     network_timeout = TIMEOUT_S
     connection_timeout = TIMEOUT_S
+    due: float | None = None
+    """When the request under way was due, where requests are due at a rate."""
+
+    def wait_time(self) -> float:
+        """Until the next request; closed-loop users ask again at once."""
+        if _schedule is None:
+            return 0.0
+        self.due = _schedule.take()
+        return Schedule.wait_s(self.due)
+
+    def context(self) -> dict[str, Any]:
+        return {"due": self.due}
 
     def on_start(self) -> None:
         """Log in; a service that asks for patience is asked again."""
         options = self.environment.parsed_options
-        name = f"user{next(_numbers) % options.demo_users + 1}"
+        name = f"user{(next(_numbers) * _processes + _index) % options.demo_users + 1}"
         credentials = {"username": name, "password": options.demo_password}
         while True:
             answer = self.client.post("/api/auth/token", json=credentials, name=LOGIN)
@@ -90,6 +123,7 @@ class Buyer(FastHttpUser):
                 break
             time.sleep(RETRY_LOGIN_S)
         self.client.client.default_headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        self.wait()
 
     @task(MIX[LIST])
     def list_products(self) -> None:

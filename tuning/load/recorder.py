@@ -5,7 +5,8 @@ refused from one whose answer never came. One process writes one set of files:
 
 ``requests-<pid>.csv``: name, start (s since the epoch), latency (us), ok (1 or 0).
 ``reservations-<pid>.csv``: key, product id, quantity, outcome (reserved, refused, failed, unanswered).
-``run-<pid>.json``: when the load started and stopped, s since the epoch.
+``run-<pid>.json``: when the load started and stopped, s since the epoch, and how many requests were due and never sent.
+``users-<pid>.csv``: s since the epoch, users; a line every second.
 ``progress-<pid>.json``: figures of the moment, replaced every second.
 """
 
@@ -24,6 +25,8 @@ class Recorder:
         suffix = str(os.getpid())
         self._requests_file = (directory / f"requests-{suffix}.csv").open("w", newline="")
         self._reservations_file = (directory / f"reservations-{suffix}.csv").open("w", newline="")
+        self._users_file = (directory / f"users-{suffix}.csv").open("w", newline="")
+        self._users = csv.writer(self._users_file)
         self._requests = csv.writer(self._requests_file)
         self._reservations = csv.writer(self._reservations_file)
         self._run = directory / f"run-{suffix}.json"
@@ -48,11 +51,13 @@ class Recorder:
         product_id, quantity = self._unanswered.pop(key)
         self._reservations.writerow((key, product_id, quantity, outcome))
 
-    def stop(self) -> None:
+    def stop(self, unsent: int = 0) -> None:
         """Note the end of the load; requests under way may still be answered."""
-        self._run.write_text(json.dumps({"started": self._started, "stopped": time.time()}))
+        self._run.write_text(json.dumps({"started": self._started, "stopped": time.time(), "unsent": unsent}))
 
     def progress(self, users: int) -> None:
+        if not self._users_file.closed:
+            self._users.writerow((f"{time.time():.3f}", users))
         figures: dict[str, Any] = {
             "elapsed_s": round(time.time() - self._started, 1),
             "users": users,
@@ -67,5 +72,6 @@ class Recorder:
         """Write what is left, with the reservations that were never answered."""
         for key, (product_id, quantity) in self._unanswered.items():
             self._reservations.writerow((key, product_id, quantity, "unanswered"))
+        self._users_file.close()
         self._requests_file.close()
         self._reservations_file.close()

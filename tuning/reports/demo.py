@@ -3,9 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
+from tuning.lab.documents import measured
 from tuning.lab.published import Published
 from tuning.lab.rung import Rung
-from tuning.load.scenario import LOGIN, RESERVE
 from tuning.observe.machine import Machine
 
 
@@ -14,7 +14,7 @@ def document(
 ) -> dict[str, Any]:
     """Everything that the demo measured, ready for JSON."""
     findings = _findings(report) + _findings(kit)
-    configurations = {"report": _configuration(report), "kit": _configuration(kit)}
+    configurations = {"report": measured(report), "kit": measured(kit)}
     old, new = configurations["report"], configurations["kit"]
     return {
         "scenario": {"users": users, "spawn_rate": spawn_rate, "seconds": seconds},
@@ -111,31 +111,6 @@ def audit_sentence(part: dict[str, Any]) -> str:
     if pool is not None:
         words += f" PgBouncer passed {pool['total_xact_count']:,} transactions on."
     return words
-
-
-def _configuration(rung: Rung) -> dict[str, Any]:
-    total = rung.load.total
-    counts = {each.name: each.count - each.failures for each in rung.load.by_name}
-    return {
-        "scenario": rung.load.scenario,
-        "seconds": rung.load.seconds,
-        "requests_per_s": rung.load.requests_per_s,
-        "requests": total.count,
-        "mean_ms": total.mean_ms,
-        "p50_ms": total.p50_ms,
-        "p95_ms": total.p95_ms,
-        "p99_ms": total.p99_ms,
-        "failures": total.failures,
-        "logins": counts.get(LOGIN, 0),
-        "reservations": rung.audit.reservations,
-        "reservation_requests": counts.get(RESERVE, 0),
-        "histogram": total.encoded,
-        "by_request": [asdict(each) for each in rung.load.by_name],
-        "audit": asdict(rung.audit),
-        "pgbouncer": rung.pool,
-        "parts": [asdict(part) for part in rung.parts],
-        "notes": rung.notes,
-    }
 
 
 def _ratio(better: float, worse: float) -> float | None:

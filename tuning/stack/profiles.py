@@ -48,6 +48,8 @@ class Profile:
     has_replica_reads: bool = True
     """Whether the service reads lists and availability on the replica."""
     has_web: bool = True
+    has_metrics: bool = False
+    """Whether the service serves /metrics, on an address of its own."""
     has_worker: bool = False
     """Whether a Celery worker, beat and a fake payment provider run; they need Redis."""
     migrate_to: dict[str, str] = field(default_factory=dict)

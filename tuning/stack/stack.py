@@ -31,7 +31,7 @@ DIRECT_POOL_SIZE = 2
 # The kernel closes the sockets of a killed process this long before its parent can see the end.
 DEATH_NOTICE_S = 0.5
 
-PART_NAMES = ("primary", "replica", "pgbouncer", "redis", "web", "payments")
+PART_NAMES = ("primary", "replica", "pgbouncer", "redis", "web", "payments", "metrics")
 """The parts that listen on a port."""
 Report = Callable[[str], None]
 # Who a person is when following the address that `hotrow status` shows.
@@ -146,6 +146,11 @@ class Stack:
         return f"http://{HOST}:{self._ports['web']}"
 
     @property
+    def metrics_url(self) -> str | None:
+        """Where the service serves its metrics; None where it does not."""
+        return f"http://{HOST}:{self._ports['metrics']}/metrics" if self.profile.has_metrics else None
+
+    @property
     def direct(self) -> str:
         """The connection string of the migrator, who acts as the tables' owner, past PgBouncer."""
         return self._server("primary").conninfo(postgres.MIGRATOR_ROLE, self._secrets.migrator)
@@ -204,6 +209,8 @@ class Stack:
             env["BROKER_URL"] = f"redis://:{self._secrets.redis}@{HOST}:{self._ports['redis']}/1"
         elif env.get("CACHE") == "redis":
             env["CACHE"] = "memory"
+        if self.profile.has_metrics:
+            env["METRICS_BIND"] = f"{HOST}:{self._ports['metrics']}"
         if self._has_worker:
             env["PAYMENT_URL"] = f"http://{HOST}:{self._ports['payments']}"
         return env
