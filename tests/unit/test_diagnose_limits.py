@@ -206,3 +206,15 @@ def test_comparison_tells_spread_and_what_was_predicted(tmp_path: Path) -> None:
     assert "one run of a side has no spread" in text
     assert "at most 100 req/s predicted, 60 req/s measured" in text
     assert hotrow("diagnose", "compare", str(tmp_path / "before-1")).returncode == 2
+
+
+def test_request_that_was_under_way_at_the_end_is_no_thinking(tmp_path: Path) -> None:
+    """Of users who waited for their first answer when the test ended it is not said that they thought."""
+    first = [[at, run_folders.USERS, 0, 0, 0.0, 0.0] for at in range(1, run_folders.SECONDS)]
+    last = [[run_folders.SECONDS, run_folders.USERS, run_folders.USERS, 0, 90.0, 200.0]]
+    kind = run_folders.load()["by_request"][0] | {"count": run_folders.USERS}
+    few = run_folders.load(requests=run_folders.USERS, requests_per_s=0.4, by_request=[kind], series=first + last)
+    assert outcome(judged(tmp_path / "waits", activity(), load=few), "think-time") is Outcome.OK
+    # The control: as many users whose requests of 100 ms were answered forty times.
+    many = run_folders.load(requests=160, requests_per_s=16, by_request=[kind | {"count": 160}])
+    assert outcome(judged(tmp_path / "thinks", activity(), load=many), "think-time") is Outcome.FAIL

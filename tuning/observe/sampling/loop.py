@@ -110,10 +110,10 @@ class Loop:
             for kind, data in self.sampler.sample(is_edge=is_edge):
                 self._recorder.add(kind, data)
         except FAILURES as error:
-            is_late = time.monotonic() - started > ANSWER_TIMEOUT_S
+            took_s = time.monotonic() - started
             self._close()
             if not self._is_lost:
-                reason = f"it did not answer within {ANSWER_TIMEOUT_S:.0f} s" if is_late else told(error)
+                reason = f"it did not answer within {took_s:.0f} s" if took_s > ANSWER_TIMEOUT_S else told(error)
                 self._recorder.add(LOST, {"source": self.sampler.name, "reason": reason})
             self._is_lost = True
             return False
