@@ -10,13 +10,17 @@ from rich import box
 from rich.table import Table
 
 from tuning.cli.console import Progress, err, fail, out, print_json
+from tuning.diagnose.judge import judge
+from tuning.diagnose.readers import run_folder
 from tuning.lab import rungs as rungs_of
 from tuning.lab.ladder import Climb, climb
+from tuning.lab.published import PREDICTIONS
 from tuning.lab.published import REPORT as PUBLISHED
 from tuning.lab.rungs import NAMES
 from tuning.load.scenario import MAX_SECONDS, MAX_USERS
 from tuning.observe.machine import machine
 from tuning.reports import ladder as document
+from tuning.reports import remedies
 from tuning.stack.errors import StackError
 
 # The report's own scale; and one that shows the order of the rungs in some ten minutes.
@@ -91,11 +95,12 @@ def ladder(
     _write(directory, found)
     for note in found["notes"]:
         err.print(f"Note: {note}.", markup=False)
+    _write_remedies(out_dir, found)
     if as_json:
         print_json(found)
     else:
         _print_table(found)
-        out.print(f"\nWritten: {directory / 'ladder.md'} and {directory / 'ladder.json'}", markup=False)
+        out.print(f"\nWritten: {directory / 'ladder.md'}, ladder.json and {out_dir / 'remedies.md'}", markup=False)
     if broken := document.failed(found):
         fail(f"not measured: {', '.join(broken)}; --resume measures them again, and keeps the others")
     if found["violations"]:
@@ -105,7 +110,24 @@ def ladder(
 
 
 def _write(directory: Path, found: dict[str, Any]) -> None:
-    texts = {"ladder.json": json.dumps(found, indent=2) + "\n", "ladder.md": document.markdown(found)}
+    _replace(directory, {"ladder.json": json.dumps(found, indent=2) + "\n", "ladder.md": document.markdown(found)})
+
+
+def _write_remedies(out_dir: Path, found: dict[str, Any]) -> None:
+    """Hold this ladder, and the other of the two where there is one, against what the report predicts."""
+    folders = {"alone": out_dir / "ladder-alone", "stacked": out_dir / "ladder"}
+    ladders: dict[str, dict[str, Any] | None] = {}
+    answers = {}
+    for name, folder in folders.items():
+        written = folder / "ladder.json"
+        ladders[name] = json.loads(written.read_text()) if written.is_file() else None
+        for run in sorted(folder.glob(f"*-1/{run_folder.RUN}")):
+            answers[f"{folder.name}/{run.parent.name}"] = judge(run_folder.read(run.parent).run).answer
+    told = remedies.document(PREDICTIONS, ladders, answers)
+    _replace(out_dir, {"remedies.json": json.dumps(told, indent=2) + "\n", "remedies.md": remedies.markdown(told)})
+
+
+def _replace(directory: Path, texts: dict[str, str]) -> None:
     for name, text in texts.items():
         staging = directory / f".{name}"
         staging.write_text(text)

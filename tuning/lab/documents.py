@@ -1,8 +1,10 @@
 """What a run measured as JSON: the figures, and the document of its folder."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from tuning import timeline
 from tuning.lab.rung import Rung
 from tuning.lab.rungs import slots
 from tuning.load.scenario import LOGIN, RESERVE, Scenario
@@ -39,9 +41,16 @@ def measured(rung: Rung) -> dict[str, Any]:
 
 
 def run_document(
-    rung: Rung, profile: Profile, change: str, scenario: Scenario, seconds: int, rate: float, machine: Machine
+    rung: Rung,
+    profile: Profile,
+    change: str,
+    scenario: Scenario,
+    seconds: int,
+    rate: float,
+    machine: Machine,
+    recording: Path | None = None,
 ) -> dict[str, Any]:
-    """The run.json of a run folder. ``rate`` is of open arrivals, 0 for closed users."""
+    """The run.json of a run folder. ``rate`` is of open arrivals, 0 for closed users; ``recording`` the timeline."""
     load = measured(rung)
     return {
         "format": FORMAT,
@@ -56,9 +65,21 @@ def run_document(
         "rate_per_s": rate or None,
         "scenario": scenario.name,
         "load": {**load, "unsent": rung.load.unsent, "series": rung.load.series},
+        "database": None if recording is None else database(recording),
         "audit": load["audit"],
         "parts": load["parts"],
         "notes": load["notes"],
         "pool": rung.pool,
         "machine": asdict(machine),
+    }
+
+
+def database(recording: Path) -> dict[str, float] | None:
+    """What the primary did while it was watched: ms of running statements, and transactions; None where it was not."""
+    totals = [sample.data["totals"] for sample in timeline.read(recording).of(timeline.DATABASE)]
+    if len(totals) < 2:
+        return None
+    return {
+        "active_ms": round(float(totals[-1]["active_time"]) - float(totals[0]["active_time"]), 1),
+        "transactions": float(totals[-1]["xact_commit"]) - float(totals[0]["xact_commit"]),
     }

@@ -122,7 +122,16 @@ def _attempt(
             report=lambda message: step(f"{rung.name}: {message}"),
             follow=figures,
         )
-        found = run_document(measured, rung.profile, rung.change.says, scenario, asked.seconds, asked.rate, machine)
+        found = run_document(
+            measured,
+            rung.profile,
+            rung.change.says,
+            scenario,
+            asked.seconds,
+            asked.rate,
+            machine,
+            staging / TIMELINE,
+        )
         (staging / RUN).write_text(json.dumps(found, indent=1) + "\n")
         shutil.rmtree(folder, ignore_errors=True)
         staging.replace(folder)

@@ -8,7 +8,7 @@ from typing import Any
 from tuning.lab.ladder import Attempt, Climb
 from tuning.lab.published import Published
 from tuning.lab.rungs import BASELINE, Rung
-from tuning.load.scenario import RESERVE
+from tuning.load.scenario import AVAILABILITY, LIST, RESERVE
 from tuning.observe.machine import Machine
 
 FORMAT = "hotrow-ladder/1"
@@ -27,8 +27,10 @@ KPI = (
 )
 FIGURES = (
     "requests_per_s", "mean_ms", "p50_ms", "p95_ms", "p99_ms", "failures", "failed_percent", "logins",
-    "reservations_per_s", "unsent",
+    "reservations_per_s", "unsent", "list_mean_ms", "availability_mean_ms", "reserve_mean_ms",
+    "database_ms_per_request", "primary_transactions_per_request",
 )  # fmt: skip
+MEANS = {"list_mean_ms": LIST, "availability_mean_ms": AVAILABILITY, "reserve_mean_ms": RESERVE}
 
 
 def document(
@@ -151,10 +153,15 @@ def _figures(found: dict[str, Any]) -> dict[str, float]:
     load = found["load"]
     reserved = sum(each["count"] - each["failures"] for each in load["by_request"] if each["name"] == RESERVE)
     share = 100 * load["failures"] / load["requests"] if load["requests"] else 0.0
+    means = {each["name"]: each.get("mean_ms", 0.0) for each in load["by_request"]}
+    seen, answered = found.get("database") or {"active_ms": 0.0, "transactions": 0.0}, load["requests"] or 1
     own = {
         "reservations_per_s": round(reserved / load["seconds"], 2),
         "failed_percent": round(share, 3),
         "unsent": load.get("unsent", 0),
+        **{name: means.get(request, 0.0) for name, request in MEANS.items()},
+        "database_ms_per_request": round(seen["active_ms"] / answered, 3),
+        "primary_transactions_per_request": round(seen["transactions"] / answered, 3),
     }
     return {name: own.get(name, load.get(name, 0)) for name in FIGURES}
 
