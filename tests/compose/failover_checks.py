@@ -1,6 +1,6 @@
 """The deployment in containers loses its primary: ``hotrow failover`` in the service ``tools``, and what stays so.
 
-After checks.py and backup_checks.py: the replica is promoted, and what comes after meets another deployment.
+After the other checks: the replica is promoted, and what comes after meets another deployment.
 """
 
 import json
