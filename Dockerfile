@@ -4,14 +4,16 @@ ARG BASE_IMAGE=python:3.13.9-slim-trixie
 FROM ${BASE_IMAGE} AS build
 ARG PIP_OPTIONS=
 WORKDIR /build
-COPY requirements-service.lock requirements-load.lock requirements-tools.lock ./
+COPY requirements-service.lock requirements-load.lock requirements-tools.lock images/sbom.awk ./
 SHELL ["/bin/sh", "-eu", "-c"]
 # Wheels alone: there is no compiler, and no code of a package runs.
 RUN for name in service load tools; do \
         python3 -m venv "/opt/$name"; \
         "/opt/$name/bin/python" -m pip install --no-cache-dir --disable-pip-version-check --quiet --require-hashes \
             --only-binary :all: --requirement "requirements-$name.lock" ${PIP_OPTIONS}; \
-        "/opt/$name/bin/python" -m pip list --format freeze > "/opt/$name/python-packages.txt"; \
+        dpkg-query --show --showformat '${Package} ${Version} ${Architecture}\n' > packages.txt; \
+        "/opt/$name/bin/python" -m pip list --format freeze --exclude pip >> packages.txt; \
+        awk -v "image=hotrow-$name" -f sbom.awk packages.txt > "/opt/$name/sbom.json"; \
         "/opt/$name/bin/python" -m pip uninstall --quiet --yes pip; \
         "/opt/$name/bin/python" -m compileall -q "/opt/$name/lib"; \
     done
@@ -20,8 +22,7 @@ FROM ${BASE_IMAGE} AS base
 RUN groupadd --gid 10001 hotrow \
     && useradd --uid 10001 --gid hotrow --no-create-home --home-dir /app hotrow \
     # Where the tools meet PgBouncer's file; a volume takes its rights from whichever image is there first.
-    && install --directory --mode=0777 /var/lib/hotrow \
-    && dpkg-query --show --showformat '${Package} ${Version}\n' > /opt/debian-packages.txt
+    && install --directory --mode=0777 /var/lib/hotrow
 WORKDIR /app
 ENV PYTHONPATH=/app \
     PYTHONUNBUFFERED=1 \

@@ -17,6 +17,9 @@ SECRETS ?= secrets
 SECRET_NAMES := secret_key jwt_keys $(addsuffix _password,migrator app readonly replicator monitor pooler redis grafana)
 
 .DEFAULT_GOAL := help
+# They build on each other, in this order.
+COMPOSE_CHECKS := $(patsubst %,tests/compose/%_checks.py,use backup failover end)
+
 .PHONY: help setup setup-tests demo up down lint test soak check bench bench-peers lock secrets compose-test
 
 help: ## List the targets
@@ -75,7 +78,7 @@ bench-peers: $(STAMP) ## Install what the benchmarks compare with, in .venv-peer
 
 compose-test: $(STAMP) ## Start the deployment in containers and end each in turn; needs Docker, or root to install and start it
 	@$(BIN)/hotrow setup --compose
-	$(BIN)/python -m pytest -p no:randomly -v tests/compose/checks.py tests/compose/failover_checks.py $(ARGS)
+	$(BIN)/python -m pytest -p no:randomly -v $(COMPOSE_CHECKS) $(ARGS)
 
 secrets: ## Make the deployment's passwords and keys under ./secrets, each once
 	@umask 077 && mkdir -p $(SECRETS) && chmod 700 $(SECRETS) && for name in $(SECRET_NAMES); do \

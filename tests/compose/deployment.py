@@ -19,6 +19,10 @@ from tuning.stack.ports import free_port
 PROJECT = "hotrow-test"
 VERSION = "0-test"
 COMES_BACK_WITHIN_S = 90
+ARCHIVE = "/var/lib/hotrow-archive"
+RUNNING = ("primary", "replica", "pgbouncer", "redis", "web", "worker", "beat", "prometheus", *sorted(EXPORTERS))
+PRODUCT = 1
+UNITS = 100_000
 
 
 class Deployment:
@@ -29,6 +33,7 @@ class Deployment:
         self.port = free_port()
         self.settings = {**engine, "HOTROW_VERSION": VERSION, "HOTROW_PORT": str(self.port)}
         self.settings |= {"COMPOSE_PROFILES": "monitoring", "HOTROW_GRAFANA_PORT": str(free_port())}
+        self.settings["HOTROW_ARCHIVE"] = ARCHIVE
         self.model: Model = model(**self.settings)
         self.is_debian = build(engine, self.model)
         secrets = directory / "secrets"
@@ -39,6 +44,8 @@ class Deployment:
             changed["services"] = {
                 "redis": {"image": DEBIAN_BASE},
                 "pgbouncer": {"environment": {"PGBOUNCER_MIN_VERSION": "1.18.0"}},
+                # Debian's engine does not know start_interval, by which this one is ten seconds as well.
+                "worker": {"healthcheck": {"interval": "10s"}},
                 **{name: {"image": MONITORING_IMAGE} for name in ("prometheus", *EXPORTERS)},
                 # No package has it; the checks ask Prometheus what its dashboards would.
                 "grafana": {"image": MONITORING_IMAGE, "deploy": {"replicas": 0}},

@@ -1,21 +1,18 @@
 """The deployment in containers loses its primary: ``hotrow failover`` in the service ``tools``, and what stays so.
 
-Not a part of checks.py: the replica is promoted, and what comes after would meet another deployment.
+After the other checks: the replica is promoted, and what comes after meets another deployment.
 """
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.compose.deployment import COMES_BACK_WITHIN_S, Buyer, Deployment
-from tests.compose.engine import docker, engine, wait_for
+from tests.compose.deployment import COMES_BACK_WITHIN_S, PRODUCT, Buyer, Deployment
+from tests.compose.engine import docker, wait_for
 
 pytestmark = pytest.mark.timeout(1200)
 
-PRODUCT = 1
-UNITS = 100_000
 COMMAND = (
     "failover",
     "--replica=host=replica user=hotrow_monitor dbname=hotrow",
@@ -23,25 +20,6 @@ COMMAND = (
     "--config=/var/lib/hotrow/pgbouncer.ini",
     "--json",
 )
-
-
-@pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with engine() as found:
-        made = Deployment(found, tmp_path_factory.mktemp("failover"))
-        try:
-            made.compose("up", "--detach", "--no-build", "--pull=missing", "--wait", "--wait-timeout=300")
-            seed = ["seed", "--products=10", "--users=3", f"--hot-units={UNITS}"]
-            made.compose("run", "--rm", "migrate", "python", "-m", "service.manage", *seed)
-            yield made
-        finally:
-            made.compose("down", "--volumes", "--remove-orphans", "--timeout=10")
-            images = {
-                one["image"]
-                for one in made.model["services"].values()
-                if made.settings["HOTROW_VERSION"] in one["image"]
-            }
-            docker(found, "rmi", "--force", *images, is_checked=False)
 
 
 def failover(deployment: Deployment, *arguments: str) -> dict[str, Any]:

@@ -35,8 +35,3 @@ def without_data(deployment: Deployment, queries: list[Query]) -> list[Query]:
 def targets_down(deployment: Deployment) -> list[str]:
     (found,) = ask(deployment, ["targets?state=active"])
     return [it["labels"]["job"] for it in found["activeTargets"] if it["health"] != "up"]
-
-
-def firing(deployment: Deployment) -> set[str]:
-    (found,) = ask(deployment, ["alerts"])
-    return {it["labels"]["alertname"] for it in found["alerts"] if it["state"] == "firing"}

@@ -61,7 +61,7 @@ def test_image_keeps_the_rules(file: Path) -> None:
         ("postgres:18.1-trixie", "postgres:latest", "a base that is not pinned"),
         ("\nUSER postgres", "\nUSER root", "root"),
         ("\nUSER postgres", "", "root"),
-        ("COPY pgbouncer", "ADD https://example.com/x pgbouncer", "ADD"),
+        ("COPY images", "ADD https://example.com/x images", "ADD"),
         ("ARG PGBOUNCER_PACKAGE=", "ARG POOLER_PASSWORD=", "a secret in a layer"),
         ("rm -rf /var/lib/apt/lists/*;", "true;", "package lists in a layer"),
     ],

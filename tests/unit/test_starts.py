@@ -1,9 +1,13 @@
 """The images' start scripts and ``make secrets``: what they make, and the one line of a start that cannot be."""
 
+import configparser
 import os
 import re
+import signal
 import stat
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +21,20 @@ ROOT = Path(__file__).parents[2]
 SECRETS = {"pooler_password": 'a"b', "monitor_password": "monitor"}
 
 
+# Runs until it is asked to end; one that fails does so once the others can be asked.
+PEER = """
+import pathlib, signal, sys, time
+if pathlib.Path("fails").exists():
+    while not all(pathlib.Path(f"../peer{number}/ready").exists() for number in (2, 3)):
+        time.sleep(0.01)
+    sys.exit(7)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+pathlib.Path("ready").touch()
+signal.sigwait({signal.SIGINT})
+pathlib.Path("asked").touch()
+"""
+
+
 def make_secrets(directory: Path) -> subprocess.CompletedProcess[str]:
     # Under `make test` it would tell of its folder too.
     command = ["make", "--no-print-directory", "secrets", f"SECRETS={directory}"]
@@ -24,7 +42,7 @@ def make_secrets(directory: Path) -> subprocess.CompletedProcess[str]:
 
 
 def start_pgbouncer(
-    directory: Path, version: str = "1.25.2", without: str = "", **changes: str
+    directory: Path, version: str = "1.25.2", without: str = "", program: str = "", **changes: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the image's entrypoint with a pgbouncer that tells its version, and shows the configuration it is given."""
     secrets, programs = directory / "secrets", directory / "bin"
@@ -32,9 +50,9 @@ def start_pgbouncer(
         each.mkdir(exist_ok=True)
     for name, text in SECRETS.items():
         (secrets / name).write_text(text + "\n")
-    program = programs / "pgbouncer"
-    program.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "PgBouncer {version}" || cat "$1"\n')
-    program.chmod(0o755)
+    file = programs / "pgbouncer"
+    file.write_text(program or f'#!/bin/sh\n[ "$1" = --version ] && echo "PgBouncer {version}" || cat "$1"\n')
+    file.chmod(0o755)
     values = {**VALUES, "HOTROW_SECRETS": str(secrets), "HOTROW_RUN": str(directory), **changes}
     values.pop(without, None)
     if without in SECRETS:
@@ -77,6 +95,12 @@ def test_pgbouncer_goes_where_a_failover_led_it(tmp_path: Path) -> None:
     [
         ({"version": "1.18.0"}, "PgBouncer cannot start: it is 1.18.0, and 1.25.2 or newer is needed"),
         ({"version": "1.9.0", "PGBOUNCER_MIN_VERSION": "1.18.0"}, "it is 1.9.0, and 1.18.0 or newer is needed"),
+        (
+            {"version": "1.18.0", "PGBOUNCER_MIN_VERSION": "1.18.0", "PGBOUNCER_PROCESSES": "2"},
+            "it is 1.18.0, and PGBOUNCER_PROCESSES=2 needs 1.19 or newer: set it to 1",
+        ),
+        ({"PGBOUNCER_PROCESSES": "two"}, "PGBOUNCER_PROCESSES is two: say a whole number, 1 or more"),
+        ({"PGBOUNCER_PROCESSES": "0"}, "PGBOUNCER_PROCESSES is 0: say a whole number, 1 or more"),
         ({"without": "pooler_password"}, r"secrets/pooler_password is missing or empty: run make secrets"),
         ({"without": "monitor_password"}, r"secrets/monitor_password is missing or empty: run make secrets"),
         ({"without": "POOL_SIZE"}, r"pgbouncer.ini.template: the value POOL_SIZE is not set"),
@@ -88,6 +112,61 @@ def test_pgbouncer_says_in_one_line_why_it_cannot_start(tmp_path: Path, case: di
     assert re.search(says, done.stderr)
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
+
+
+def peers(directory: Path, version: str = "1.25.2") -> str:
+    """A pgbouncer of which several run."""
+    program = directory / "program.py"
+    program.write_text(PEER)
+    return f'#!/bin/sh\n[ "$1" = --version ] && echo "PgBouncer {version}" || exec {sys.executable} {program}\n'
+
+
+def asked(directory: Path) -> list[bool]:
+    return [(directory / f"peer{number}/asked").exists() for number in (1, 2, 3)]
+
+
+def test_processes_share_a_configuration_and_end_together(tmp_path: Path) -> None:
+    program = peers(tmp_path, "1.19.0")
+    # One ends by itself, with a code that is told; the others run until they are asked to end.
+    (tmp_path / "peer1").mkdir()
+    (tmp_path / "peer1/fails").touch()
+    done = start_pgbouncer(tmp_path, program=program, PGBOUNCER_MIN_VERSION="1.19.0", PGBOUNCER_PROCESSES="3")
+    assert done.returncode == 7, done.stderr
+    assert asked(tmp_path) == [False, True, True]
+    values = VALUES | {"AUTH_FILE": str(tmp_path / "userlist.txt")}
+    one = render(TEMPLATE.read_text(), (1, 19, 0), values)
+    assert (tmp_path / "pgbouncer.ini").read_text() == one + "%include peer.ini\n"
+    for number in (1, 2, 3):
+        # PgBouncer puts the file where the line is, at the end of its own section.
+        whole = configparser.ConfigParser(interpolation=None)
+        text = one + (tmp_path / f"peer{number}/peer.ini").read_text()
+        whole.read_string(text.replace("unix_socket_dir =\n", "", 1))
+        assert whole["pgbouncer"]["so_reuseport"] == "1"
+        assert whole["pgbouncer"]["peer_id"] == str(number)
+        assert whole["pgbouncer"]["unix_socket_dir"] == f"{tmp_path}/peer{number}"
+        assert whole["pgbouncer"]["listen_port"] == VALUES["LISTEN_PORT"]
+        assert dict(whole["peers"]) == {
+            str(it): f"host={tmp_path}/peer{it} port={VALUES['LISTEN_PORT']}" for it in (1, 2, 3)
+        }
+
+
+def test_signal_ends_every_process(tmp_path: Path) -> None:
+    program = tmp_path / "pgbouncer"
+    program.write_text(peers(tmp_path))
+    program.chmod(0o755)
+    directories = [tmp_path / f"peer{number}" for number in (1, 2, 3)]
+    for each in directories:
+        each.mkdir()
+    command = ["bash", str(ROOT / "pgbouncer/peers.sh"), "x.ini", *map(str, directories)]
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with subprocess.Popen(command, env=env) as running:
+        deadline = time.monotonic() + 60
+        while not all((each / "ready").exists() for each in directories) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert asked(tmp_path) == [False, False, False]
+        running.send_signal(signal.SIGINT)
+        assert running.wait(60) == 128 + signal.SIGINT
+    assert asked(tmp_path) == [True, True, True]
 
 
 @pytest.mark.parametrize(

@@ -1,46 +1,46 @@
-"""The deployment in containers: ``make compose-test``. The tests build on each other, in this order."""
+"""The deployment in containers at work. The tests build on each other, in this order."""
 
-import signal
+import json
 import socket
 import threading
-import time
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.compose.deployment import COMES_BACK_WITHIN_S, PROJECT, VERSION, Buyer, Deployment
-from tests.compose.engine import docker, engine, wait_for
+from tests.compose.deployment import COMES_BACK_WITHIN_S, PRODUCT, PROJECT, RUNNING, Buyer, Deployment
+from tests.compose.engine import wait_for
 from tests.compose.monitoring import targets_down, without_data
-from tests.unit.compose_rules import EXPORTERS, ROOT, STOPS, seconds
+from tests.unit.compose_rules import ROOT
 from tests.unit.monitoring_files import Query, of_dashboards
 
 pytestmark = pytest.mark.timeout(1200)
 
-RUNNING = ("primary", "replica", "pgbouncer", "redis", "web", "worker", "beat", "prometheus", *sorted(EXPORTERS))
-PRODUCT = 1
-UNITS = 100_000
 BUYERS = 4
-
-
-@pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with engine() as found:
-        made = Deployment(found, tmp_path_factory.mktemp("deployment"))
-        print(f"\nbases: {'Debian packages' if made.is_debian else 'as published'}")
-        try:
-            made.compose("up", "--detach", "--no-build", "--pull=missing", "--wait", "--wait-timeout=300")
-            seed = ["seed", "--products=10", "--users=3", f"--hot-units={UNITS}"]
-            made.compose("run", "--rm", "migrate", "python", "-m", "service.manage", *seed)
-            yield made
-        finally:
-            made.compose("down", "--volumes", "--remove-orphans", "--timeout=10")
-            images = {one["image"] for one in made.model["services"].values() if VERSION in one["image"]}
-            docker(found, "rmi", "--force", *images, is_checked=False)
 
 
 def test_every_container_is_well(deployment: Deployment) -> None:
     assert [name for name in RUNNING if not deployment.is_well(name)] == []
     assert deployment.inspect("migrate")["State"]["ExitCode"] == 0
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "package"),
+    [
+        ("web", "service", "pkg:pypi/django"),
+        ("web", "service", "pkg:deb/debian/libc6"),
+        ("primary", "hotrow", "pkg:deb/debian/postgresql-common"),
+        ("pgbouncer", "hotrow", "pkg:deb/debian/pgbouncer"),
+    ],
+)
+def test_bill_of_materials_lists_what_is_there(deployment: Deployment, service: str, path: str, package: str) -> None:
+    bill = json.loads(deployment.inside(service, f"cat /opt/{path}/sbom.json").stdout)
+    listed = {it["purl"].partition("@")[0]: it["version"] for it in bill["components"]}
+    name = package.rpartition("/")[2]
+    ask = f"dpkg-query --show --showformat '${{Version}}\\n' '{name}*'"
+    if package.startswith("pkg:pypi/"):
+        ask = f"python -c 'import {name}; print({name}.__version__)'"
+    assert listed[package] in deployment.inside(service, ask).stdout.split()
+    assert "pkg:pypi/pip" not in listed
 
 
 @pytest.mark.parametrize("service", RUNNING)
@@ -64,7 +64,10 @@ def test_databases_have_no_way_out(deployment: Deployment) -> None:
     def reaches(service: str) -> bool:
         return deployment.inside(service, f"timeout 2 bash -c 'exec 3<>/dev/tcp/{web}/8000'").returncode == 0
 
-    assert {name for name in RUNNING if reaches(name)} == {"web", "worker", "beat"}
+    # Each of them waits for its two seconds.
+    with ThreadPoolExecutor(len(RUNNING)) as at_once:
+        reached = dict(zip(RUNNING, at_once.map(reaches, RUNNING), strict=True))
+    assert {name for name in RUNNING if reached[name]} == {"web", "worker", "beat"}
 
 
 def test_reservation_goes_through_pgbouncer(deployment: Deployment) -> None:
@@ -109,6 +112,15 @@ def test_console_shows_what_the_file_says(deployment: Deployment) -> None:
         assert sizes[f"hotrow{name}"] == (given[size], "primary")
     modes = {row["pool_mode"] for row in deployment.console("SHOW POOLS") if row["user"] == "hotrow_app"}
     assert modes == {"transaction"}
+
+
+def test_processes_need_a_version_with_peers(deployment: Deployment) -> None:
+    """Debian's is older than 1.19, and is refused; the published base's runs until it is asked to end."""
+    elsewhere = {"HOTROW_RUN": "/tmp/more", "HOTROW_POOLER": "/tmp/more", "LISTEN_PORT": "7432"}
+    script = "mkdir -p /tmp/more && exec timeout --signal=INT 5 sh /opt/hotrow/entrypoint.sh"
+    done = deployment.inside("pgbouncer", script, PGBOUNCER_PROCESSES="2", **elsewhere)
+    refused = "and PGBOUNCER_PROCESSES=2 needs 1.19 or newer: set it to 1" in done.stderr
+    assert (done.returncode, refused) == ((1, True) if deployment.is_debian else (124, False)), done.stderr
 
 
 def test_process_does_not_start_on_an_unmigrated_database(deployment: Deployment) -> None:
@@ -231,19 +243,3 @@ def test_taken_port_is_named(deployment: Deployment) -> None:
     assert done.returncode != 0
     assert f":{port}" in done.stderr
     assert "address already in use" in done.stderr or "port is already allocated" in done.stderr
-
-
-def test_containers_end_within_their_grace(deployment: Deployment) -> None:
-    longest = max(seconds(deployment.model["services"][name]["stop_grace_period"]) for name in STOPS)
-    begun = time.monotonic()
-    deployment.compose("stop")
-    assert time.monotonic() - begun < longest
-    codes = {name: deployment.inspect(name)["State"]["ExitCode"] for name in RUNNING}
-    # beat is ended by SIGKILL, as its file says; 137 of another would be the end of its grace. The exporters
-    # keep nothing, and end by the signal.
-    assert {name: code for name, code in codes.items() if name not in EXPORTERS} == {
-        name: 137 if name == "beat" else 0 for name in RUNNING if name not in EXPORTERS
-    }
-    assert {codes[name] for name in EXPORTERS} <= {0, 2, 128 + signal.SIGTERM}
-    logs = deployment.compose("logs", "--no-color", "--tail=200", "primary").stdout
-    assert "database system is shut down" in logs
