@@ -17,8 +17,8 @@ from tuning.explain.fingerprints import shape
 from tuning.stack.profiles import KIT
 from tuning.stack.stack import Stack
 from tuning.stack.supervisor import running
+from tuning.whatif.query import Query
 from tuning.whatif.suggesting import PROVE, Advice, suggest
-from tuning.whatif.workload import Query
 
 WORKLOAD = Path(__file__).parents[1] / "data/workload"
 FROZEN: dict[str, list[dict[str, Any]]] = json.loads((WORKLOAD / "queries.json").read_text())

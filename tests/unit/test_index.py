@@ -8,8 +8,9 @@ import pytest
 from tuning.whatif import definition, model_source, proof, workload
 from tuning.whatif.errors import Unproven, Unwritten
 from tuning.whatif.proof import Effect, Verdict
+from tuning.whatif.query import Query
 from tuning.whatif.trial import Look
-from tuning.whatif.workload import Asked, Query, written_columns
+from tuning.whatif.workload import Asked, written_columns
 from tuning.whatif.writes import Cost, Writes
 
 

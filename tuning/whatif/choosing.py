@@ -10,7 +10,7 @@ from tuning.whatif.candidate import Candidate
 from tuning.whatif.conditions import column_of
 from tuning.whatif.costing import Costing
 from tuning.whatif.options import Bundle
-from tuning.whatif.table_facts import Table
+from tuning.whatif.tables import Table
 
 # dexter: plans below this cost are left alone, and an index must cut the cost by half (lib/dexter/indexer.rb).
 MIN_COST = 100.0

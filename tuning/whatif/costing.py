@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tuning.whatif.access import Access
 from tuning.whatif.candidate import Candidate
 from tuning.whatif.conditions import RANGES, Condition, column_of, key_part
-from tuning.whatif.table_facts import Table
+from tuning.whatif.tables import Table
 
 # PostgreSQL's defaults (costsize.c); random_page_cost comes from the server.
 CPU_TUPLE = 0.01

@@ -18,9 +18,11 @@ from tuning.whatif.conditions import Condition, column_of
 from tuning.whatif.costing import Costing
 from tuning.whatif.hypothetical import METHODS
 from tuning.whatif.options import Bundle, bundles
-from tuning.whatif.table_facts import Facts, Table
+from tuning.whatif.query import Query
+from tuning.whatif.table_facts import Facts
+from tuning.whatif.tables import Table
 from tuning.whatif.target import Planned, planned
-from tuning.whatif.workload import Query, written_columns
+from tuning.whatif.workload import written_columns
 
 PROVE = "estimated; prove it with `hotrow index prove`"
 

@@ -3,12 +3,12 @@ estimate of how many rows a condition leaves. Nothing is executed: conditions ar
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
 from tuning.whatif.candidate import quoted
+from tuning.whatif.tables import Column, Table
 
 # The planner's guess where a comparison cannot be planned (DEFAULT_EQ_SEL and DEFAULT_INEQ_SEL in selfuncs.h are
 # 0.005 and 0.33): in between, so that it neither makes nor breaks an index.
@@ -44,36 +44,6 @@ _CASTS = """
     SELECT format_type(castsource, NULL), format_type(casttarget, NULL)
       FROM pg_cast AS c LEFT JOIN pg_proc AS p ON p.oid = c.castfunc
      WHERE c.castfunc = 0 OR p.provolatile = 'i'"""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    type: str
-    correlation: float
-    width: int
-    sorts_by_bytes: bool
-
-
-@dataclass(slots=True)
-class Table:
-    """``visible`` is the share of pages that index-only scans need not look at; ``indexes`` are (name, method,
-    predicate, keys)."""
-
-    schema: str
-    name: str
-    rows: float
-    pages: int
-    visible: float
-    updates: int
-    hot_updates: int
-    root: str
-    columns: dict[str, Column]
-    indexes: tuple[tuple[str, str, str, tuple[str, ...]], ...]
-    selectivities: dict[tuple[str, ...], float] = field(default_factory=dict)
-
-    @property
-    def sql(self) -> str:
-        return f"{quoted(self.schema)}.{quoted(self.name)}"
 
 
 class Facts:
