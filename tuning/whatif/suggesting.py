@@ -21,7 +21,7 @@ from tuning.whatif.options import Bundle, bundles
 from tuning.whatif.query import Query
 from tuning.whatif.table_facts import Facts
 from tuning.whatif.tables import Table
-from tuning.whatif.target import Planned, planned
+from tuning.whatif.target import Planned, plan_of, planned
 from tuning.whatif.workload import written_columns
 
 PROVE = "estimated; prove it with `hotrow index prove`"
@@ -250,7 +250,7 @@ def _checked(
         for name, each in names.items():
             served = []
             for one in each.served:
-                plan = server.plan(one.query.sql, is_generic=one.query.is_open).plan
+                plan = plan_of(server, one.query)
                 if any(node.index == name for node in plan.nodes):
                     served.append(Served(one.query, one.before, plan.root.total_cost))
             if served:

@@ -20,11 +20,14 @@ _TABLE = """
       FROM pg_class AS c LEFT JOIN pg_stat_all_tables AS s ON s.relid = c.oid
       LEFT JOIN pg_class AS r ON c.relispartition AND r.oid = pg_partition_root(c.oid)
      WHERE c.oid = to_regclass(%s)"""
+# ICU's order is not that of the bytes, also where LC_COLLATE is C; that of PostgreSQL's own provider (b, since 17) is.
 _COLUMNS = """
     SELECT quote_ident(a.attname), format_type(a.atttypid, NULL), coalesce(abs(s.correlation), 0)::float8,
            coalesce(s.avg_width, 8)::int,
-           a.attcollation = 0 OR l.collcollate IN ('C', 'POSIX')
-               OR (l.collprovider = 'd' AND d.datcollate IN ('C', 'POSIX'))
+           a.attcollation = 0 OR coalesce(
+               CASE WHEN l.collprovider = 'd' THEN d.datlocprovider = 'b'
+                                                   OR d.datlocprovider = 'c' AND d.datcollate IN ('C', 'POSIX')
+                    ELSE l.collprovider = 'b' OR l.collprovider = 'c' AND l.collcollate IN ('C', 'POSIX') END, false)
       FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
       JOIN pg_namespace AS n ON n.oid = c.relnamespace
       JOIN pg_database AS d ON d.datname = current_database()
