@@ -17,8 +17,8 @@ from tuning.explain.fingerprints import shape
 from tuning.stack.profiles import KIT
 from tuning.stack.stack import Stack
 from tuning.stack.supervisor import running
+from tuning.whatif.query import Query
 from tuning.whatif.suggesting import PROVE, Advice, suggest
-from tuning.whatif.workload import Query
 
 WORKLOAD = Path(__file__).parents[1] / "data/workload"
 FROZEN: dict[str, list[dict[str, Any]]] = json.loads((WORKLOAD / "queries.json").read_text())
@@ -149,6 +149,69 @@ def test_value_of_one_call_is_no_predicate(place: Place) -> None:
     assert [(each.candidate.columns, each.candidate.predicate) for each in found.suggestions] == [
         (("customer_id",), None)
     ]
+
+
+def test_statements_that_the_server_counted_get_indexes_that_can_be_built(place: Place) -> None:
+    reads = {
+        "SELECT * FROM desk.orders WHERE customer_id = %s": 4242,
+        "SELECT id FROM desk.event WHERE kind = %s AND actor_id = 7": "login",
+    }
+    with psycopg.connect(place.dsn, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        connection.execute("SELECT pg_stat_statements_reset()")
+        for statement, value in reads.items():
+            for _ in range(3):
+                connection.execute(statement.encode(), [value]).fetchall()
+        done = hotrow("index", "suggest", "--from", "pg_stat_statements", "--dsn", place.dsn, "--json")
+        assert done.returncode == 1, done.stdout + done.stderr
+        found = json.loads(done.stdout)["candidates"]
+        assert ("orders", ["customer_id"], 3) in [
+            (each["table"], each["columns"], sum(one["calls"] for one in each["serves"])) for each in found
+        ], found
+        with connection.transaction(force_rollback=True):
+            for each in found:
+                connection.execute(each["sql"].replace("CONCURRENTLY ", "").encode())
+
+
+# Of the versions' databases: the embedded PostgreSQL is built without ICU, Debian's 15 has no provider of its own.
+COLLATED = {
+    "builtin": ("LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'", '"C"', "plain"),
+    "icu": ("LOCALE_PROVIDER icu ICU_LOCALE 'und' LC_COLLATE 'C' LC_CTYPE 'C'", '"sv-x-icu"', "plain text_pattern_ops"),
+}
+
+
+def test_pattern_is_served_in_the_order_of_its_collation(place: Place) -> None:
+    """ICU's order is not that of the bytes where LC_COLLATE is C all the same: LIKE cannot go by it."""
+    locale, other, plain = COLLATED["builtin" if place.version >= 180000 else "icu"]
+    with psycopg.connect(place.dsn, autocommit=True) as admin:
+        admin.execute("DROP DATABASE IF EXISTS collated")
+        admin.execute(f"CREATE DATABASE collated TEMPLATE template0 ENCODING 'UTF8' {locale}".encode())
+        try:
+            _patterns(make_conninfo(place.dsn, dbname="collated"), other, plain)
+        finally:
+            admin.execute("DROP DATABASE collated WITH (FORCE)")
+
+
+def _patterns(dsn: str, other: str, plain: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(
+            f'CREATE TABLE word (plain text, bytes text COLLATE "C", other text COLLATE {other})'.encode()
+        )
+        connection.execute(
+            "INSERT INTO word SELECT m, m, m FROM (SELECT md5(n::text) FROM generate_series(1, 40000) n) t (m)"
+        )
+        connection.execute("VACUUM ANALYZE word")
+        expected = {
+            "plain": plain,
+            "bytes": "bytes",
+            "other": "other" + (" text_pattern_ops" if "icu" in other else ""),
+        }
+        for column, key in expected.items():
+            statement = f"SELECT * FROM word WHERE {column} LIKE 'abc1%'"
+            found = advised(dsn, [Query(*shape(statement), sql=statement)])
+            assert [each.candidate.columns for each in found.suggestions] == [(key,)], found
+            connection.execute(found.suggestions[0].candidate.sql(concurrently=False).encode())
+            assert found.suggestions[0].candidate.name in blocks(connection, statement)[1]
 
 
 def test_command_prints_what_prove_reads_and_writes_nothing(place: Place, tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tuning.whatif import definition, model_source, proof
+from tuning.whatif import definition, model_source, proof, workload
 from tuning.whatif.errors import Unproven, Unwritten
 from tuning.whatif.proof import Effect, Verdict
+from tuning.whatif.query import Query
 from tuning.whatif.trial import Look
-from tuning.whatif.workload import Query, written_columns
+from tuning.whatif.workload import Asked, written_columns
 from tuning.whatif.writes import Cost, Writes
 
 
@@ -139,3 +140,24 @@ def test_columns_that_updates_set_are_found() -> None:
     ]
     queries = [Query("f", "t", text, calls=5, is_write=text.startswith("U")) for text in texts]
     assert written_columns(queries, "t") == (("a", "B"), 5)
+
+
+def test_calls_are_grouped_over_the_files_of_all_processes(tmp_path: Path) -> None:
+    line = json.dumps({"v": 1, "sql": "SELECT a FROM t WHERE a = 1", "params": [], "duration_ms": 2, "route": "/a"})
+    for name, text in {
+        "1.jsonl": line,
+        "2.jsonl": f"{line}\nbroken\n{line}",
+        "idle.jsonl": "",
+        "by_hand.sql": "SELECT 2",
+    }.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    paths = tuple(str(path) for path in sorted(tmp_path.iterdir()))
+    found, notes = workload.read(Asked(paths), "", lambda text, _: text)
+    assert [(each.sql, each.calls, each.total_ms) for each in found] == [
+        ("SELECT a FROM t WHERE a = 1", 3, 6.0),
+        ("SELECT 2", 1, 0.0),
+    ]
+    assert len(notes) == 1
+    assert "1 lines of" in notes[0]
+    with pytest.raises(Unproven, match=r"idle\.jsonl"):
+        workload.read(Asked((str(tmp_path / "idle.jsonl"),)), "", lambda text, _: text)

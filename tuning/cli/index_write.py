@@ -30,7 +30,18 @@ def write(
     """Write sql/indexes/<name>.sql, a reversible migration, and the model's Meta; no database is asked."""
     try:
         wanted = [definition.parse(each) for each in index or []]
-        wanted += definition.candidates(candidates) if candidates is not None else []
+        if candidates is not None:
+            own, others = writing.of_app(
+                project.read(directory, app, python, settings), definition.candidates(candidates)
+            )
+            wanted += own
+            for each in others:
+                out.print(
+                    f"Note: {app} has no model of the table {each.candidate.table}: {each.name} is left out.",
+                    markup=False,
+                )
+        if candidates is not None and not wanted:
+            raise Unproven(f"no candidate of {candidates} is on a table of {app}: --app names another")
         if not wanted:
             raise Unproven('no index: give --index "CREATE INDEX ..." or --candidates FILE')
         for each in wanted:

@@ -5,8 +5,8 @@ from typing import Any
 
 from tuning.whatif.dropping import Judged
 from tuning.whatif.proof import Effect, Proven
+from tuning.whatif.query import Query
 from tuning.whatif.trial import Look
-from tuning.whatif.workload import Query
 
 
 def proven(found: Proven) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from tuning.whatif.copying import told
 from tuning.whatif.dropping import Judged
 from tuning.whatif.proof import Proof, Proven
-from tuning.whatif.workload import Query
+from tuning.whatif.query import Query
 from tuning.whatif.writes import Writes
 
 # More statements than these are in --json.

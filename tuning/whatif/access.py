@@ -9,7 +9,7 @@ from tuning.explain.plan import Plan
 from tuning.sql_tokens import tokenize
 from tuning.whatif import conditions
 from tuning.whatif.conditions import Condition
-from tuning.whatif.workload import Query
+from tuning.whatif.query import Query
 
 _PASSING = frozenset({"Limit", "Sort", "Incremental Sort", "LockRows", "Result", "Subquery Scan", "ModifyTable"})
 _EXTREME = re.compile(r"(min|max)\(([\w.]+)\)")

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from tuning.advisors.hot_loss import HotLoss, forecast
+from tuning.sql_tokens import tokenize
 from tuning.whatif.access import Access
 from tuning.whatif.candidate import Candidate
 from tuning.whatif.conditions import column_of
 from tuning.whatif.costing import Costing
 from tuning.whatif.options import Bundle
-from tuning.whatif.table_facts import Table
+from tuning.whatif.tables import Table
 
 # dexter: plans below this cost are left alone, and an index must cut the cost by half (lib/dexter/indexer.rb).
 MIN_COST = 100.0
@@ -27,9 +29,10 @@ SIZES = {"brin": 0.1, "btree": 1.0, "gin": 2.0}
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """Rows of one table that the workload writes, and by column how often UPDATEs set it."""
+    """Rows of one table that the workload inserts and updates, and by column which share of the updates sets it."""
 
-    rows: float = 0.0
+    inserts: float = 0.0
+    updates: float = 0.0
     updated: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -40,7 +43,7 @@ class Choice:
     candidate: Candidate
     served: tuple[tuple[Access, float, float], ...]
     write_cost: float
-    updated: tuple[str, ...]
+    hot_loss: HotLoss
 
     @property
     def gain(self) -> float:
@@ -54,6 +57,7 @@ class Choosing:
     costing: Costing
     tables: Mapping[tuple[str, str], Table]
     writes: Mapping[tuple[str, str], Writes]
+    version: int
     refused: dict[Access, str] = field(default_factory=dict)
 
     def choose(self, accesses: Sequence[Access], options: Mapping[Access, Sequence[Bundle]]) -> list[Choice]:
@@ -157,18 +161,25 @@ class Choosing:
         rows = self.costing.selectivity(table, [either.text]) * table.rows
         return (len(bundle) + 1 + rows) * self.costing.random_page_cost * 2
 
-    def write_cost(self, candidate: Candidate) -> tuple[float, tuple[str, ...]]:
-        """What the workload's writes pay for the index, and which of its columns UPDATEs set.
+    def write_cost(self, candidate: Candidate) -> tuple[float, HotLoss]:
+        """What the workload's writes pay for the index, and what it costs in HOT updates.
 
-        An UPDATE of an indexed column is no HOT update any more: it writes an entry into every index of the table.
+        An update that is no HOT update any more writes an entry into every index of the table; one that never was
+        writes one more.
         """
         on = (candidate.schema, candidate.table)
         table, writes = self.tables[on], self.writes.get(on, Writes())
-        text = " ".join((*candidate.columns, *candidate.include, candidate.predicate or ""))
-        updated = tuple(sorted(column for column in writes.updated if column in _names(text)))
+        # Without counters every update counts as HOT: the index is not to look cheaper than it may be.
+        updates, hot = (table.updates, table.hot_updates) if table.updates else (round(writes.updates),) * 2
+        loss = forecast(
+            table.name, _names(candidate), writes.updated or None, updates, hot, method=candidate.method,
+            version=self.version,
+        )  # fmt: skip
         share = self.costing.selectivity(table, [candidate.predicate]) if candidate.predicate else 1.0
-        lost = sum(writes.updated[column] for column in updated) if candidate.method != "brin" else 0.0
-        return WRITE_COST * (writes.rows * share + lost * (1 + len(table.indexes))), updated
+        ratio = 1.0 if loss.hot_ratio is None else loss.hot_ratio
+        lost = writes.updates * ratio * (loss.share or 0.0)
+        entries = (writes.inserts + writes.updates * (1 - ratio)) * share + lost * (1 + len(table.indexes))
+        return WRITE_COST * entries, loss
 
     def _weight(self, bundle: Bundle) -> tuple[float, int, str]:
         """Small ones first: parts of a table, few keys, nothing included."""
@@ -214,5 +225,7 @@ def _least(chosen: Sequence[Bundle], access: Access, costs: Mapping[tuple[Bundle
     return min([access.cost, *(costs[each, access] for each in chosen if (each, access) in costs)])
 
 
-def _names(text: str) -> set[str]:
-    return set(text.replace("(", " ").replace(")", " ").replace(",", " ").split())
+def _names(candidate: Candidate) -> set[str]:
+    """Every column that the index reads, and names of functions, which do no harm."""
+    text = " ".join((*candidate.columns, *candidate.include, candidate.predicate or ""))
+    return {token.identifier for token in tokenize(text) if token.kind in ("word", "quoted")}

@@ -6,6 +6,7 @@ PostgreSQL prints them normalised: every operator in parentheses, every constant
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tuning.sql_tokens import Token, tokenize
 
@@ -27,7 +28,8 @@ class Condition:
     """``kind`` is equal, any, null, notnull, true, false, range, prefix, infix, gin, join, or, or none.
 
     ``key`` is what an index would hold, ``text`` the condition with the table's alias taken off; ``others`` are the
-    aliases that it compares with; ``arms`` the parts of an OR.
+    aliases that it compares with; ``arms`` the parts of an OR. ``is_open``: it compares with a value that the plan
+    does not tell, such as ``$1``.
     """
 
     kind: str
@@ -37,6 +39,7 @@ class Condition:
     operator: str = ""
     others: tuple[str, ...] = ()
     arms: tuple["Condition", ...] = ()
+    is_open: bool = False
 
     @property
     def is_equality(self) -> bool:
@@ -101,9 +104,11 @@ def _condition(tokens: list[Token], alias: str) -> Condition:
         left, right, operator = right, left, _FLIPPED[operator]
     others = _others(tokens, alias)
     key = _key(left, alias)
-    if any(_columns(right, alias)) or not any(_columns(left, alias)) or _others(left, alias):
+    is_row = _bare(left)[0].keyword == "ROW" if left else False
+    if is_row or any(_columns(right, alias)) or not any(_columns(left, alias)) or _others(left, alias):
         return Condition("none", key, text, columns, operator, others)
-    return Condition(_kind(operator, right, others), key, text, columns, operator, others)
+    is_open = any(_parameters(right))
+    return Condition(_kind(operator, right, others), key, text, columns, operator, others, is_open=is_open)
 
 
 def _kind(operator: str, right: Sequence[Token], others: Sequence[str]) -> str:
@@ -179,8 +184,13 @@ def _columns(tokens: Sequence[Token], alias: str) -> list[str]:
 
 def _others(tokens: Sequence[Token], alias: str) -> tuple[str, ...]:
     found = [name for _, name, _ in _references(tokens) if name != alias]
-    is_unknown = any(token.keyword in ("SUBPLAN", "INITPLAN") for token in tokens)
+    # PostgreSQL before 17 prints an InitPlan's answer as $0; parameters of statements begin with $1.
+    is_unknown = "0" in _parameters(tokens) or any(token.keyword in ("SUBPLAN", "INITPLAN") for token in tokens)
     return tuple(dict.fromkeys([*found, *(["subplan"] if is_unknown else [])]))
+
+
+def _parameters(tokens: Sequence[Token]) -> list[str]:
+    return [after.text for token, after in pairwise(tokens) if token.text == "$" and after.kind == "number"]
 
 
 def _text(tokens: Sequence[Token], alias: str) -> str:

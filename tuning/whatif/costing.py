@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tuning.whatif.access import Access
 from tuning.whatif.candidate import Candidate
 from tuning.whatif.conditions import RANGES, Condition, column_of, key_part
-from tuning.whatif.table_facts import Table
+from tuning.whatif.tables import Table
 
 # PostgreSQL's defaults (costsize.c); random_page_cost comes from the server.
 CPU_TUPLE = 0.01
@@ -59,7 +59,7 @@ class Costing:
         share = 1.0
         led = 0
         for part in candidate.columns:
-            found = _comparing(access, part)
+            found = _comparing(access, table, part)
             if found is None:
                 break
             led += 1
@@ -187,12 +187,14 @@ def same_key(condition: Condition, part: str) -> bool:
     return (column_of(condition.key) or key_part(condition.key)) == bare
 
 
-def _comparing(access: Access, part: str) -> Condition | None:
+def _comparing(access: Access, table: Table, part: str) -> Condition | None:
     """The condition that a key part serves best; equalities first."""
     is_pattern = part.endswith(_PATTERN)
     usable = ("equal", "true", "false", "any", "null", "join", "range", "prefix")
     found = [each for each in access.served if each.kind in usable and same_key(each, part)]
-    found = [each for each in found if (is_pattern or each.kind != "prefix")]
+    column = table.columns.get(part.removesuffix(" DESC"))
+    knows_prefixes = is_pattern or (column is not None and column.sorts_by_bytes)
+    found = [each for each in found if knows_prefixes or each.kind != "prefix"]
     found = [each for each in found if not (is_pattern and each.kind == "range")]
     return min(found, key=lambda each: usable.index(each.kind), default=None)
 

@@ -16,9 +16,10 @@ from tuning.whatif.candidate import quoted
 from tuning.whatif.copies import Opened, Where, opened
 from tuning.whatif.errors import Unproven
 from tuning.whatif.existing import Counted, Existing
+from tuning.whatif.query import Query
 from tuning.whatif.target import connect
 from tuning.whatif.trial import Look
-from tuning.whatif.workload import Asked, Query, written_columns
+from tuning.whatif.workload import Asked, written_columns
 
 # pgdoctor: figures of fewer days say nothing of use (TUNING, C23).
 MIN_STATISTICS_DAYS = 7.0

@@ -11,8 +11,8 @@ import psycopg
 from tuning.explain.errors import Refused
 from tuning.explain.execution import Limits, Server
 from tuning.whatif.definition import Definition
+from tuning.whatif.query import Query
 from tuning.whatif.target import plan_of
-from tuning.whatif.workload import Query
 
 # HypoPG's documentation, Usage: what it can pretend to have.
 METHODS = frozenset({"btree", "brin", "hash", "bloom"})

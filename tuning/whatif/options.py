@@ -8,7 +8,7 @@ from tuning.whatif.access import Access
 from tuning.whatif.candidate import Candidate
 from tuning.whatif.conditions import Condition, column_of, key_part
 from tuning.whatif.costing import BRIN_MIN_CORRELATION, gin_key
-from tuning.whatif.table_facts import Facts, Table
+from tuning.whatif.tables import Estimates, Table
 
 # postgres-mcp's limit (dta_calc.py).
 MAX_KEYS = 3
@@ -30,7 +30,7 @@ MIN_VISIBLE = 0.8
 Bundle = tuple[Candidate, ...]
 
 
-def bundles(access: Access, table: Table, facts: Facts, fixed: frozenset[str]) -> Iterator[Bundle]:
+def bundles(access: Access, table: Table, facts: Estimates, fixed: frozenset[str]) -> Iterator[Bundle]:
     """Sets of indexes of which each helps only as a whole; most are of one.
 
     Args:
@@ -45,7 +45,7 @@ def bundles(access: Access, table: Table, facts: Facts, fixed: frozenset[str]) -
                 yield tuple(_candidate(access, (arm,)) for arm in dict.fromkeys(arms) if arm is not None)
 
 
-def _plain(access: Access, table: Table, facts: Facts, fixed: frozenset[str]) -> Iterator[Candidate]:
+def _plain(access: Access, table: Table, facts: Estimates, fixed: frozenset[str]) -> Iterator[Candidate]:
     held = list(access.conditions)
     for keys in _lists(access, held, table, facts):
         yield _candidate(access, keys)
@@ -67,12 +67,12 @@ def _plain(access: Access, table: Table, facts: Facts, fixed: frozenset[str]) ->
             yield _candidate(access, (column_of(each.key) or each.key,), method="brin")
 
 
-def _is_rare_state(condition: Condition, table: Table, facts: Facts, share: float) -> bool:
+def _is_rare_state(condition: Condition, table: Table, facts: Estimates, share: float) -> bool:
     """Whether it asks for a rare one of few values: the next call asks for the same, not for another customer."""
     return share <= PARTIAL_VALUE_MOST and facts.join_selectivity(table, condition.key) >= 1 / MOST_STATES
 
 
-def _lists(access: Access, held: list[Condition], table: Table, facts: Facts) -> Iterator[tuple[str, ...]]:
+def _lists(access: Access, held: list[Condition], table: Table, facts: Estimates) -> Iterator[tuple[str, ...]]:
     """Lists of keys, each with what it grows from."""
     equal = [each for each in held if each.is_equality and _is_usable(each, table, facts)]
     equal.sort(key=lambda each: facts.selectivity(table, [each.text]))
@@ -108,7 +108,7 @@ def _lists(access: Access, held: list[Condition], table: Table, facts: Facts) ->
                 yield start[:1] + key
 
 
-def _keys(found: list[Condition], table: Table, facts: Facts) -> Iterator[str]:
+def _keys(found: list[Condition], table: Table, facts: Estimates) -> Iterator[str]:
     for each in found:
         if each.kind not in ("equal", "any", "true", "false", "range", "prefix", "join", "null"):
             continue
@@ -120,7 +120,7 @@ def _keys(found: list[Condition], table: Table, facts: Facts) -> Iterator[str]:
         yield (column or key_part(each.key)) + (" text_pattern_ops" if needs_pattern else "")
 
 
-def _is_usable(condition: Condition, table: Table, facts: Facts) -> bool:
+def _is_usable(condition: Condition, table: Table, facts: Estimates) -> bool:
     column = column_of(condition.key)
     if column is not None:
         return column in table.columns

@@ -14,8 +14,9 @@ from tuning.whatif.copies import Opened, Where, opened
 from tuning.whatif.definition import Definition
 from tuning.whatif.errors import Unproven
 from tuning.whatif.hypothetical import Costs, hypothetical
+from tuning.whatif.query import Query
 from tuning.whatif.trial import Look
-from tuning.whatif.workload import Asked, Query, written_columns
+from tuning.whatif.workload import Asked, written_columns
 from tuning.whatif.writes import Writes
 
 # dexter's bar (lib/dexter/indexer.rb): an index is worth it from half of the cost on.

@@ -18,9 +18,11 @@ from tuning.whatif.conditions import Condition, column_of
 from tuning.whatif.costing import Costing
 from tuning.whatif.hypothetical import METHODS
 from tuning.whatif.options import Bundle, bundles
-from tuning.whatif.table_facts import Facts, Table
-from tuning.whatif.target import Planned, planned
-from tuning.whatif.workload import Query, written_columns
+from tuning.whatif.query import Query
+from tuning.whatif.table_facts import Facts
+from tuning.whatif.tables import Table
+from tuning.whatif.target import Planned, plan_of, planned
+from tuning.whatif.workload import written_columns
 
 PROVE = "estimated; prove it with `hotrow index prove`"
 
@@ -96,7 +98,7 @@ def suggest(dsn: str, limits: Limits, queries: Sequence[Query], tell: Callable[[
         costing = Costing(facts.selectivity, facts.join_selectivity, facts.random_page_cost)
         fixed = _fixed(read.looked_at)
         options = {each: _offered(each, read.tables[each.on], facts, fixed) for each in read.looked_at}
-        choosing = Choosing(costing, read.tables, _writes(done, read.tables))
+        choosing = Choosing(costing, read.tables, _writes(done, read.tables), facts.version)
         choices = choosing.choose(read.looked_at, options)
         suggestions = [
             _suggestion(each, read.tables[each.candidate.schema, each.candidate.table], facts) for each in choices
@@ -166,13 +168,15 @@ def _fixed(accesses: Iterable[Access]) -> frozenset[str]:
                 key = (access.on, column_of(each.key) or each.key)
                 values.setdefault(key, set()).add(each.text)
                 found[key] = each
-    return frozenset(each.text for key, each in found.items() if len(values[key]) == 1 and each.kind == "equal")
+    return frozenset(
+        each.text for key, each in found.items() if len(values[key]) == 1 and each.kind == "equal" and not each.is_open
+    )
 
 
 def _writes(done: Sequence[Planned], tables: Mapping[tuple[str, str], Table]) -> dict[tuple[str, str], Writes]:
     found = {}
     for schema, name in tables:
-        rows = 0.0
+        inserts = updates = 0.0
         updated: dict[str, float] = {}
         for each in done:
             plan = each.plan
@@ -180,22 +184,20 @@ def _writes(done: Sequence[Planned], tables: Mapping[tuple[str, str], Table]) ->
                 continue
             written = max(1.0, plan.root.children[0].plan_rows if plan.root.children else 1.0) * each.query.calls
             if plan.root.text("Operation") == "Insert":
-                rows += written
+                inserts += written
             elif plan.root.text("Operation") == "Update":
+                updates += written
                 for column in written_columns([each.query], name)[0]:
                     updated[column] = updated.get(column, 0.0) + written
-        found[schema, name] = Writes(rows, updated)
+        shares = {column: rows / updates for column, rows in updated.items()}
+        found[schema, name] = Writes(inserts, updates, shares)
     return found
 
 
 def _suggestion(choice: Choice, table: Table, facts: Facts) -> Suggestion:
     notes = []
-    if choice.updated:
-        notes.append(f"UPDATEs set {', '.join(choice.updated)}: they are no HOT updates any more")
-    elif table.updates:
-        notes.append(
-            f"{table.name} has had {table.updates:,} updates ({table.hot_updates:,} HOT): see which columns they set"
-        )
+    if choice.hot_loss.columns or table.updates:
+        notes.append(str(choice.hot_loss))
     if "gin_trgm_ops" in choice.candidate.columns[0] and facts.trigram_schema is None:
         notes.append("needs CREATE EXTENSION pg_trgm")
     served: dict[Query, Served] = {}
@@ -248,7 +250,7 @@ def _checked(
         for name, each in names.items():
             served = []
             for one in each.served:
-                plan = server.plan(one.query.sql, is_generic=one.query.is_open).plan
+                plan = plan_of(server, one.query)
                 if any(node.index == name for node in plan.nodes):
                     served.append(Served(one.query, one.before, plan.root.total_cost))
             if served:

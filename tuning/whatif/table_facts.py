@@ -3,12 +3,12 @@ estimate of how many rows a condition leaves. Nothing is executed: conditions ar
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
 from tuning.whatif.candidate import quoted
+from tuning.whatif.tables import Column, Table
 
 # The planner's guess where a comparison cannot be planned (DEFAULT_EQ_SEL and DEFAULT_INEQ_SEL in selfuncs.h are
 # 0.005 and 0.33): in between, so that it neither makes nor breaks an index.
@@ -20,11 +20,14 @@ _TABLE = """
       FROM pg_class AS c LEFT JOIN pg_stat_all_tables AS s ON s.relid = c.oid
       LEFT JOIN pg_class AS r ON c.relispartition AND r.oid = pg_partition_root(c.oid)
      WHERE c.oid = to_regclass(%s)"""
+# ICU's order is not that of the bytes, also where LC_COLLATE is C; that of PostgreSQL's own provider (b, since 17) is.
 _COLUMNS = """
     SELECT quote_ident(a.attname), format_type(a.atttypid, NULL), coalesce(abs(s.correlation), 0)::float8,
            coalesce(s.avg_width, 8)::int,
-           a.attcollation = 0 OR l.collcollate IN ('C', 'POSIX')
-               OR (l.collprovider = 'd' AND d.datcollate IN ('C', 'POSIX'))
+           a.attcollation = 0 OR coalesce(
+               CASE WHEN l.collprovider = 'd' THEN d.datlocprovider = 'b'
+                                                   OR d.datlocprovider = 'c' AND d.datcollate IN ('C', 'POSIX')
+                    ELSE l.collprovider = 'b' OR l.collprovider = 'c' AND l.collcollate IN ('C', 'POSIX') END, false)
       FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
       JOIN pg_namespace AS n ON n.oid = c.relnamespace
       JOIN pg_database AS d ON d.datname = current_database()
@@ -44,36 +47,6 @@ _CASTS = """
     SELECT format_type(castsource, NULL), format_type(casttarget, NULL)
       FROM pg_cast AS c LEFT JOIN pg_proc AS p ON p.oid = c.castfunc
      WHERE c.castfunc = 0 OR p.provolatile = 'i'"""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    type: str
-    correlation: float
-    width: int
-    sorts_by_bytes: bool
-
-
-@dataclass(slots=True)
-class Table:
-    """``visible`` is the share of pages that index-only scans need not look at; ``indexes`` are (name, method,
-    predicate, keys)."""
-
-    schema: str
-    name: str
-    rows: float
-    pages: int
-    visible: float
-    updates: int
-    hot_updates: int
-    root: str
-    columns: dict[str, Column]
-    indexes: tuple[tuple[str, str, str, tuple[str, ...]], ...]
-    selectivities: dict[tuple[str, ...], float] = field(default_factory=dict)
-
-    @property
-    def sql(self) -> str:
-        return f"{quoted(self.schema)}.{quoted(self.name)}"
 
 
 class Facts:

@@ -13,7 +13,7 @@ from tuning.explain.safety import called
 from tuning.sql_tokens import tokenize
 from tuning.whatif.candidate import quoted
 from tuning.whatif.errors import Unproven
-from tuning.whatif.workload import Query
+from tuning.whatif.query import Query
 
 APPLICATION = "hotrow index"
 _RELATIONS = """

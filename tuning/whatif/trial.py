@@ -8,8 +8,8 @@ import psycopg
 from tuning.explain.errors import Refused
 from tuning.explain.execution import Server
 from tuning.explain.plan import Plan
+from tuning.whatif.query import Query
 from tuning.whatif.target import plan_of
-from tuning.whatif.workload import Query
 
 
 @dataclass(frozen=True, slots=True)

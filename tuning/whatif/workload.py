@@ -17,36 +17,13 @@ from tuning.explain.safety import accept
 from tuning.explain.subject import Statement
 from tuning.sql_tokens import split, tokenize
 from tuning.whatif.errors import Unproven
+from tuning.whatif.query import Query
 
 _CAPTURED = re.compile(r'^\s*\{.*"sql"\s*:')
 # UPDATE ONLY schema.table: the name is one of the first words.
 _TABLE_WITHIN = 5
 
 Compose = Callable[[str, Sequence[Any] | Mapping[str, Any]], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """One shape of the workload: ``sql`` has its values in it, but for a ``$1`` that is left open.
-
-    ``refused`` says why it takes no part in the proof; ``total_ms`` and ``calls`` are what the input counted.
-    """
-
-    fingerprint: str
-    text: str
-    sql: str
-    route: str = ""
-    calls: int = 1
-    total_ms: float = 0.0
-    is_write: bool = False
-    is_open: bool = False
-    refused: str = ""
-
-    @property
-    def title(self) -> str:
-        line = " ".join(self.sql.split())
-        shown = line if len(line) <= 90 else f"{line[:90]} ..."
-        return f"{self.route}: {shown}" if self.route else shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +47,13 @@ def read(asked: Asked, dsn: str, compose: Compose) -> tuple[list[Query], list[st
         OSError: A file cannot be read.
     """
     queries: list[Query] = []
-    notes: list[str] = []
     try:
         if asked.statement is not None:
             queries.append(_query(Statement(*shape(asked.statement), sql=asked.statement), asked.statement))
-        for path in asked.paths:
-            found, told = _file(path, compose)
-            queries += found
-            notes += told
+        found, notes = _files(asked.paths, compose)
+        queries += found
         if asked.from_statistics:
-            found = [_query(each, each.sql) for each in statistics_source.statements(dsn, asked.top or 1000)]
-            queries += found
+            queries += [_query(each, each.sql) for each in statistics_source.statements(dsn, asked.top or 1000)]
     except Unreadable as error:
         raise Unproven(str(error)) from error
     if not queries:
@@ -92,23 +65,34 @@ def read(asked: Asked, dsn: str, compose: Compose) -> tuple[list[Query], list[st
     return queries, notes
 
 
-def _file(path: str, compose: Compose) -> tuple[list[Query], list[str]]:
-    name = "stdin" if path == "-" else path
-    lines = _lines(path)
-    first = next((line for line in lines if line.strip()), "")
-    if _CAPTURED.match(first) or path.endswith(".jsonl"):
+def _files(paths: Iterable[str], compose: Compose) -> tuple[list[Query], list[str]]:
+    """Captured calls are grouped over all files: each process of a service writes its own."""
+    captured: list[str] = []
+    calls: list[Iterable[str]] = []
+    queries: list[Query] = []
+    for path in paths:
+        name = "stdin" if path == "-" else path
+        lines = _lines(path)
+        first = next((line for line in lines if line.strip()), "")
+        if _CAPTURED.match(first) or path.endswith(".jsonl"):
+            captured.append(name)
+            calls.append(chain([first], lines))
+            continue
+        text = "".join(chain([first], lines))
         try:
-            groups, broken = captures.group(chain([first], lines))
+            reading.check(text)
         except Unreadable as error:
             raise Unproven(f"{name}: {error}") from error
-        notes = [f"{broken:,} lines of {name} are no captured statement"] if broken else []
-        return [_captured(each, compose) for each in groups], notes
-    text = "".join(chain([first], lines))
+        queries += [_query(Statement(*shape(each.text), sql=each.text), each.text) for each in split(text)]
+    if not captured:
+        return queries, []
+    names = ", ".join(captured)
     try:
-        reading.check(text)
+        groups, broken = captures.group(chain.from_iterable(calls))
     except Unreadable as error:
-        raise Unproven(f"{name}: {error}") from error
-    return [_query(Statement(*shape(each.text), sql=each.text), each.text) for each in split(text)], []
+        raise Unproven(f"{names}: {error}") from error
+    notes = [f"{broken:,} lines of {names} are no captured statement"] if broken else []
+    return [*(_captured(each, compose) for each in groups), *queries], notes
 
 
 def _captured(group: captures.Group, compose: Compose) -> Query:

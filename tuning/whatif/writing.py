@@ -4,7 +4,7 @@ import ast
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -42,6 +42,16 @@ class _State:
         """The entry of Meta.indexes; JSON writes lists of texts as Python does."""
         include = f", include={json.dumps(self.include)}" if self.include else ""
         return f'models.Index(fields={json.dumps(self.fields)}, name="{name}"{include})'
+
+
+def of_app(app: App, definitions: Iterable[Definition]) -> tuple[list[Definition], list[Definition]]:
+    """The indexes of the app's tables, and the others: a workload reads tables of several apps."""
+    tables = {model.table for model in app.models}
+    own: list[Definition] = []
+    others: list[Definition] = []
+    for each in definitions:
+        (own if each.candidate.table in tables else others).append(each)
+    return own, others
 
 
 def write(app: App, definition: Definition, *, drops: bool) -> Written:
