@@ -274,7 +274,7 @@ def test_statements_of_a_request_are_captured_whole(service: Service, client: Cl
     (batch,) = of(made.headers["X-Request-Id"])
     assert (batch["alias"], batch["route"], batch["method"], batch["v"]) == ("lane", "api/reservations", "POST", 1)
     assert "reserve_stock_many_v1" in batch["sql"]
-    assert batch["params"][3:5] == [[product], [2]]
+    assert batch["params"][3:5] == [f"{{{product}}}", "{2}"]
     assert (batch["rows"], batch["error"], batch["in_transaction"], batch["many"]) == (1, None, False, False)
     assert batch["caller"].startswith("service/stock/strategies/batched.py:")
     statements = of(extended.headers["X-Request-Id"])
