@@ -188,7 +188,7 @@ class Environment(BaseSettings):
     """Connections that one gevent worker holds at a time."""
     max_requests: int = Field(default=0, ge=0)
     # Little's law: the 1,200 requests/s that one worker serves at its best, times 20 ms (docs/adr/0024).
-    max_in_flight: int = Field(default=40, ge=0, le=10_000)
+    max_in_flight: int = Field(default=24, ge=0, le=10_000)
     """Requests inside one worker at the most; more are refused with 503. 0 is no bound."""
     request_deadline_s: float = Field(default=10.0, ge=0, le=300)
     """How long a request is worth working on; 0 is for ever."""

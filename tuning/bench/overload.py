@@ -36,7 +36,7 @@ AFTERWARDS_S = 15
 PEAK_S = 30
 WARM_UP_S = 2
 # For each worker: enough to keep it busy, and as many as it lets in.
-CALLERS = 40
+CALLERS = 24
 # What a buyer takes for an answer; later ones are no goodput.
 GOOD_S = 1.0
 # Afterwards a slot of this length is normal when as many of its requests as this share are good.
