@@ -160,8 +160,7 @@ def test_bench_overload_tells_of_shedding_and_of_none(
     assert set(rows) == {"on", "off"}
     for row in rows.values():
         (flood,) = row["floods"]
-        # Of the peak before it; the document's is the mean of that and of the one after it, of half a second each.
-        assert flood["offered"] == pytest.approx(3 * row["peak_per_s"]["median"], rel=0.5)
+        assert flood["offered"] == pytest.approx(3 * row["peak_before_per_s"]["median"], rel=0.01)
         assert flood["good"] > 0
         assert flood["failed"] == 0
     assert rows["on"]["floods"][0]["refused"] > 0

@@ -74,11 +74,15 @@ class Flooded:
 
 @dataclass(slots=True)
 class Row:
-    """A strategy, with shedding or without: the peak that its flood was made from, and each round's flood."""
+    """A strategy, with shedding or without; ``peaks`` are means of before and after each round's flood.
+
+    ``before`` are the peaks that the floods were made from.
+    """
 
     strategy: str
     shedding: str
     peaks: list[float] = field(default_factory=list)
+    before: list[float] = field(default_factory=list)
     floods: list[Flooded] = field(default_factory=list)
 
 
@@ -174,6 +178,7 @@ def _measure(
                             raise StackError(f"no request succeeded: see {stack.paths.log('off')}")
                         phases = [Phase(OVERLOAD * before, seconds), Phase(AFTERWARDS * before, afterwards_s)]
                         heard = _flood(stack, ports[shedding], core, phases)
+                        rows[shedding].before.append(before)
                         rows[shedding].peaks.append((before + peak_per_s(stack, off)) / 2)
                         rows[shedding].floods.append(_summed(phases, *heard))
                         stack.check()

@@ -87,6 +87,7 @@ def _row(row: Row) -> dict[str, Any]:
         "strategy": row.strategy,
         "shedding": row.shedding,
         "peak_per_s": _spread(row.peaks),
+        "peak_before_per_s": _spread(row.before),
         "good_over_peak": _spread(shares, digits=2),
         "good_p99_ms": _spread([each.good_p99_ms for each in floods]),
         "refused_p50_ms": _spread([each.refused_p50_ms for each in floods]),
