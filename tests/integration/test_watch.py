@@ -181,6 +181,34 @@ def test_busy_group_has_the_processor_time_of_children_that_have_ended(tmp_path:
     assert totals == sorted(totals)
 
 
+def test_process_is_in_one_group_though_another_began_it(tmp_path: Path) -> None:
+    """As in a suite whose process makes the load and is the parent of the service."""
+    with subprocess.Popen([sys.executable, "-c", BUSY]) as busy:
+        try:
+            groups = {"busy": [busy.pid], "parent": [os.getpid()]}
+            with watching(tmp_path, processes=groups) as seen:
+                first = seen.first("processes", lambda data: True, "a sample").data["groups"]
+                last = seen.first(
+                    "processes",
+                    lambda data: data["groups"]["busy"]["cpu_s"] > first["busy"]["cpu_s"] + 1,
+                    "a second of processor time",
+                ).data["groups"]
+            # The control: where the child is not a group of its own, it is its parent's.
+            (tmp_path / "alone").mkdir()
+            with watching(tmp_path / "alone", processes={"parent": [os.getpid()]}) as seen:
+                alone = seen.first("processes", lambda data: True, "a sample").data["groups"]
+                seen.first(
+                    "processes",
+                    lambda data: data["groups"]["parent"]["cpu_s"] > alone["parent"]["cpu_s"] + 1,
+                    "a second of processor time",
+                )
+        finally:
+            busy.kill()
+    assert last["parent"]["cpu_s"] - first["parent"]["cpu_s"] < 0.5
+    # What this process did before it was watched is not told as its share.
+    assert last["parent"]["most_cpu_s"] < 0.5
+
+
 def test_source_that_dies_is_lost_and_comes_back(state_directory: Path, tmp_path: Path) -> None:
     server = CacheServer()
     server.start()

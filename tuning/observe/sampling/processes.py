@@ -27,7 +27,8 @@ class Processes:
         self.interval_s = interval_s
         self.facts: dict[str, Any] = {"cores": os.cpu_count() or 1}
         self.partly: str | None = None
-        self._groups = {name: Group(pids) for name, pids in groups.items()}
+        roots = [pid for pids in groups.values() for pid in pids]
+        self._groups = {name: Group(pids, roots) for name, pids in groups.items()}
         self._discovery_due = 0.0
 
     def open(self) -> None:
