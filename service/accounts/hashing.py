@@ -99,5 +99,7 @@ def native_pool() -> HashingPool | None:
     """The pool of this worker; None where requests have threads of their own."""
     if not gevent.monkey.is_module_patched("socket"):
         return None
+    # All workers together compute on each core once: more threads would take the cores from those who read.
     # At the priority of all else: ten steps below, reads that kept each core busy made a login take 25 s, not 3 to 7.
-    return HashingPool(os.cpu_count() or 1, environment().login_queue)
+    threads = max(1, (os.cpu_count() or 1) // environment().worker_count)
+    return HashingPool(threads, environment().login_queue)

@@ -12,9 +12,10 @@ from gunicorn.workers import ggevent
 from service.config.environment import environment
 from service.front.counts import counts
 from service.front.drain import Draining
-from service.front.guard import LOOK_S, TURNS, Guard
+from service.front.guard import Guard
 from service.front.joined import Joined
 from service.front.limit import limit
+from service.front.turns import TURNS, Turns
 
 # Of one turn of the hub: the other workers want some of them too.
 MAX_ACCEPT = 16
@@ -27,7 +28,8 @@ class GeventWorker(Draining, ggevent.GeventWorker):  # type: ignore[misc]  # gun
     """
 
     drain_s = environment().drain_s
-    turn = 0
+    each_turn = TURNS
+    _turns: Turns | None = None
 
     def server_class(self, listener: Any, *, spawn: Any, **rest: Any) -> StreamServer:
         """Make the server of one listener; gunicorn's own takes one connection in each turn of the hub."""
@@ -46,6 +48,8 @@ class GeventWorker(Draining, ggevent.GeventWorker):  # type: ignore[misc]  # gun
         super().handle(listener, client, addr)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+        self._turns = self._turns or Turns(self.each_turn)
+        self._turns.take()
         if counts.is_draining:
             req.force_close()
         joined = Joined(sock)
@@ -55,9 +59,6 @@ class GeventWorker(Draining, ggevent.GeventWorker):  # type: ignore[misc]  # gun
             joined.flush()
             if isinstance(sock, Guard):
                 sock.ended()
-            self.turn += 1
-            if self.turn % TURNS == 0:
-                gevent.sleep(LOOK_S)
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         gevent.spawn_later(seconds, call)

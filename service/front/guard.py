@@ -11,6 +11,7 @@ from service.front import refusals, requests
 from service.front.counts import counts
 from service.front.joined import send
 from service.front.limit import Limit
+from service.front.turns import LOOK_S, TURNS
 
 # The real one: gevent's would ask its hub, and this never waits.
 _poll = gevent.monkey.get_original("select", "poll")
@@ -18,10 +19,6 @@ _poll = gevent.monkey.get_original("select", "poll")
 
 # The largest body that is read to be refused, as Django's DATA_UPLOAD_MAX_MEMORY_SIZE.
 MAX_BODY_BYTES = 64 * 1024
-# Requests in a row before the others are heard: gevent goes on with a client that asks again at once.
-TURNS = 8
-# Before a timer the hub looks at all sockets. Of those that sleep for 0 s it runs 50 first, and that took 0.1 s.
-LOOK_S = 1e-6
 
 
 class Guard:

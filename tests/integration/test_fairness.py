@@ -7,23 +7,37 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from service.front.turns import TURNS
 from tuning.stack.ports import HOST, free_port
 
 REQUESTS = 5_000
+STEPS, CLIENTS, EACH = 10, 100, 50
 START_S = 30.0
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+# /steps waits for its own bytes ten times, as a request does for a database, and tells how many began meanwhile.
 APPLICATION = """
+import socket
+from gevent.socket import wait_read
+
 served = 0
 
 def application(environ, start):
     global served
     served += 1
-    body = b"%09d" % served
+    first = 0
+    if environ["PATH_INFO"] == "/steps":
+        first = served
+        near, far = socket.socketpair()
+        for _ in range(10):
+            near.send(b"x")
+            wait_read(far.fileno())
+            far.recv(1)
+    body = b"%09d" % (served - first)
     start("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 """
@@ -67,9 +81,9 @@ def answers(port: int) -> bool:
         return False
 
 
-def asked(client: socket.socket) -> bytes:
-    """The answer to one request; it ends with how many have been served."""
-    client.sendall(GET)
+def asked(client: socket.socket, path: bytes = b"/") -> bytes:
+    """The answer to one request; it ends with a number."""
+    client.sendall(GET.replace(b"/", path, 1))
     data = b""
     while not data[-9:].isdigit():
         data += client.recv(4096)
@@ -77,8 +91,25 @@ def asked(client: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize(
+    ("turns", "is_held_back"),
+    [("    pass\n", False), ("    gevent_worker.GeventWorker.each_turn = 10**9\n", True)],
+    ids=["in-turns", "the-control"],
+)
+def test_step_of_a_request_is_not_held_back_by_those_that_begin(tmp_path: Path, turns: str, is_held_back: bool) -> None:
+    with served(tmp_path, turns) as port, ExitStack() as opened:
+        clients = [opened.enter_context(socket.create_connection((HOST, port), 60)) for _ in range(CLIENTS + 1)]
+        for each in clients:
+            asked(each)
+        for each in clients[1:]:
+            each.sendall(GET * EACH)
+        begun = int(asked(clients[0], b"/steps")[-9:])
+    assert (begun > 3 * STEPS * TURNS) == is_held_back, begun
+    assert begun > STEPS, "nobody else asked, so that nothing was shown"
+
+
+@pytest.mark.parametrize(
     ("turns", "is_heard"),
-    [("    pass\n", True), ("    gevent_worker.TURNS = 10**9\n", False)],
+    [("    pass\n", True), ("    gevent_worker.GeventWorker.each_turn = 10**9\n", False)],
     ids=["in-turns", "the-control"],
 )
 def test_client_with_a_next_request_keeps_nobody_waiting(tmp_path: Path, turns: str, is_heard: bool) -> None:
