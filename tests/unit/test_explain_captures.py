@@ -20,7 +20,7 @@ from tests.unit.test_explain_rules import findings
 from tuning.explain import captures
 from tuning.explain.captured_values import plain
 from tuning.explain.errors import Unreadable
-from tuning.explain.fingerprints import shape
+from tuning.explain.fingerprints import forget, shape
 from tuning.explain.subject import Subject
 from tuning.ignores import covering, read
 
@@ -152,7 +152,7 @@ def test_twenty_thousand_lines_are_grouped_in_a_tenth_of_what_ten_times_as_many_
         )
         for n in range(20_000)
     ]
-    shape.cache_clear()
+    forget()
     began = time.process_time()
     groups, _ = captures.group(lines)
     took_s = time.process_time() - began

@@ -38,9 +38,9 @@ def suggest(
             raise Unproven("--from takes pg_stat_statements")
         limits = Limits(statement_timeout)
         asked = Asked(tuple(paths or ()), statement, source is not None, top)
-        with Server(dsn, limits, allows_writes=False) as server:
-            queries, notes = workload.read(asked, dsn, server.composed)
         with Progress() as progress:
+            with Server(dsn, limits, allows_writes=False) as server:
+                queries, notes = workload.read(asked, dsn, server.composed, progress.figures)
             found = suggesting.suggest(dsn, limits, queries, progress.figures)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))

@@ -2,25 +2,50 @@
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
-from hashlib import sha256
+from hashlib import blake2b, sha256
 
 from tuning.sql_tokens import Token, tokenize
 
-# A captured text comes again and again with other parameters; so many different ones are remembered.
-REMEMBERED = 20_000
+# A captured text comes again and again with other parameters. Texts are remembered by a digest: one may have 20,000
+# characters, and an entry takes some 200 bytes.
+REMEMBERED = 100_000
+_DIGEST_BYTES = 16
 _PLACEHOLDER = re.compile(r"%(?:%|[sbt]|\([^)]*\)[sbt])")
+# Lists as Django writes them are cut before they are looked at one by one: most tokens of its longest texts.
+_LIST = re.compile(r"\(%s(?:, %s)+\)")
+_ROWS = re.compile(r"\(%s\)(?:, \(%s\))+")
 _SIGNS = ("+", "-")
+_known: dict[bytes, tuple[str, str]] = {}
+_shapes: dict[str, tuple[str, str]] = {}
 
 
-@lru_cache(maxsize=REMEMBERED)
 def shape(sql: str) -> tuple[str, str]:
     """The hash and the text of a statement without its values.
 
     Literals and placeholders become ``?``, lists of them one ``?``, and a VALUES list its first row. Names in quotes
-    keep their case, others and keywords lose it, and comments and white space are no part of it.
+    keep their case, others and keywords lose it, and comments and white space are no part of it. Nor is the name of a
+    savepoint, which is another each time (pg_stat_statements folds it since PostgreSQL 17).
     """
-    text = " ".join(_folded(list(tokenize(_PLACEHOLDER.sub(_value, sql)))))
+    digest = blake2b(sql.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+    found = _known.get(digest)
+    if found is None:
+        if len(_known) >= REMEMBERED:
+            forget()
+        found = _shape(sql)
+        # Lists of all lengths share one text.
+        found = _known[digest] = _shapes.setdefault(found[1], found)
+    return found
+
+
+def forget() -> None:
+    """Remember no text any more."""
+    _known.clear()
+    _shapes.clear()
+
+
+def _shape(sql: str) -> tuple[str, str]:
+    short = _ROWS.sub("(%s)", _LIST.sub("(%s)", sql))
+    text = " ".join(_folded(list(tokenize(_PLACEHOLDER.sub(_value, short)))))
     text = re.sub(r"\( (\?)(?: , \?)* \)", r"( \1 )", text)
     text = re.sub(r"(\( [^()]*\))(?: , \1)+", r"\1", text)
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12], text
@@ -42,6 +67,8 @@ def _folded(tokens: list[Token]) -> Iterator[str]:
             text, skip = "?", True
         elif token.text in _SIGNS and _is_sign(previous, tokens, at):
             continue
+        elif previous == "savepoint" and at + 1 == len(tokens) - (tokens[-1].text == ";"):
+            text = "?"
         if text == ";":
             continue
         yield text
