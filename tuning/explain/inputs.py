@@ -45,7 +45,8 @@ def sort_out(paths: Iterable[str]) -> Inputs:
     Raises:
         OSError: One cannot be read.
     """
-    captured, others = [], []
+    captured: list[Input] = []
+    others: list[Input] = []
     for path in paths:
         found = lines(path)
         first = next((line for line in found if line.strip()), "")
