@@ -1,9 +1,8 @@
 """``hotrow advise``: what a server's catalog and statistics say is wrong, and the SQL that mends it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -57,7 +56,7 @@ def advise(
         accepted = ignores.read(ignore_file) if ignore_file is not None else ()
         spent = Spent()
         with Progress() as progress:
-            seen = loops.read(_lines(captures), progress.figures) if captures else None
+            seen = _seen(captures, progress.figures) if captures else None
             snapshot = catalog.read(
                 dsn,
                 replica or (),
@@ -92,8 +91,14 @@ def _excluded(only: list[str], names: list[str]) -> dict[str, str]:
     return reasons | dict.fromkeys(names, "excluded by --exclude")
 
 
-def _lines(paths: list[Path]) -> Iterator[str]:
-    return chain.from_iterable(inputs.lines(str(path)) for path in paths)
+def _seen(paths: list[Path], tell: Callable[[str], None]) -> Seen:
+    given = inputs.sort_out(map(str, paths))
+    if given.others:
+        raise Unreadable(f"{given.others[0].name}: there is no captured statement in it")
+    try:
+        return loops.read(given.calls(), tell)
+    except Unreadable as error:
+        raise Unreadable(f"{given.captured_name}: {error}") from error
 
 
 def _updated(snapshot: Snapshot, seen: Seen | None) -> dict[str, dict[str, float]]:

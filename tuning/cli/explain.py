@@ -85,10 +85,10 @@ def explain(
         spent = Spent()
         with progress:
             if dsn is None:
-                judged, notes = sources.judge(asked, analysis, None, "")
+                judged, notes = sources.judge(asked, analysis, None, "", spent)
             else:
                 with Server(dsn, limits, allows_writes=execute_writes, spent=spent) as server:
-                    judged, notes = sources.judge(asked, analysis, server, dsn)
+                    judged, notes = sources.judge(asked, analysis, server, dsn, spent)
         found = report(judged, notes, accepted, datetime.now(UTC).date(), spent if dsn is not None else None)
         if html is not None:
             html.write_text(explain_html.page(found), encoding="utf-8")

@@ -11,6 +11,7 @@ from tuning.explain.execution import Server
 from tuning.explain.findings import Judged
 from tuning.explain.inputs import Input, Inputs, lines, sort_out
 from tuning.explain.plan import Plan
+from tuning.observe.spent import Spent
 from tuning.sql_tokens import split, tokenize
 
 NEEDS_SERVER = "statements are explained by a server: --dsn"
@@ -28,7 +29,9 @@ class Asked:
     is_planned: bool
 
 
-def judge(asked: Asked, analysis: Analysis, server: Server | None, dsn: str) -> tuple[list[Judged], list[str]]:
+def judge(
+    asked: Asked, analysis: Analysis, server: Server | None, dsn: str, spent: Spent
+) -> tuple[list[Judged], list[str]]:
     """Judge everything that was asked for; also sentences about the inputs.
 
     Raises:
@@ -42,7 +45,7 @@ def judge(asked: Asked, analysis: Analysis, server: Server | None, dsn: str) -> 
     if asked.statement is not None:
         judged += analysis.texts([asked.statement], _needed(server), "--sql", is_planned=asked.is_planned)
     if asked.from_statistics:
-        found = statistics_source.statements(dsn, asked.top) if server is not None else []
+        found = statistics_source.statements(dsn, asked.top, spent) if server is not None else []
         judged += analysis.from_statistics(found, _needed(server), "pg_stat_statements")
     inputs = sort_out(asked.paths)
     if inputs.captured:

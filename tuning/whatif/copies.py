@@ -55,7 +55,7 @@ def opened(
     """
     with Server(where.dsn, where.limits, allows_writes=False, spent=spent) as server:
         tell("reading the statements")
-        queries, notes = read(asked, where.dsn, server.composed)
+        queries, notes = read(asked, where.dsn, server.composed, spent=spent)
         planned = target.planned(server, queries, tell)
     with target.connect(where.dsn, spent) as connection:
         major = connection.info.server_version // 10000

@@ -83,13 +83,18 @@ class _Read:
     reasons: dict[Query, str] = field(default_factory=dict)
 
 
-def suggest(dsn: str, limits: Limits, queries: Sequence[Query], tell: Callable[[str], None]) -> Advice:
+def suggest(
+    dsn: str, limits: Limits, queries: Sequence[Query], tell: Callable[[str], None], spent: Spent | None = None
+) -> Advice:
     """Suggest what the workload as a whole gains from.
+
+    Args:
+        spent: What reading the workload has cost the target already.
 
     Raises:
         psycopg.Error: The target does not answer, or refuses.
     """
-    spent = Spent()
+    spent = spent if spent is not None else Spent()
     with Server(dsn, limits, allows_writes=False, spent=spent) as server:
         connection = server.connection
         connection.execute("SET default_transaction_read_only = on")

@@ -13,6 +13,7 @@ from tuning.explain.fingerprints import shape
 from tuning.explain.inputs import sort_out
 from tuning.explain.safety import accept
 from tuning.explain.subject import Statement
+from tuning.observe.spent import Spent
 from tuning.sql_tokens import split, tokenize
 from tuning.whatif.errors import Unproven
 from tuning.whatif.query import Query
@@ -34,13 +35,18 @@ class Asked:
 
 
 def read(
-    asked: Asked, dsn: str, compose: Compose, tell: Callable[[str], None] = lambda _: None
+    asked: Asked,
+    dsn: str,
+    compose: Compose,
+    tell: Callable[[str], None] = lambda _: None,
+    spent: Spent | None = None,
 ) -> tuple[list[Query], list[str]]:
     """Read every statement that was asked for, those with the most time first; also sentences about the inputs.
 
     Args:
         compose: Puts the values of a captured statement into it.
         tell: Is told how far the reading is.
+        spent: What asking for pg_stat_statements costs is added to this.
 
     Raises:
         Unproven: There is none, or an input is broken.
@@ -53,7 +59,8 @@ def read(
         found, notes = _files(asked.paths, compose, tell)
         queries += found
         if asked.from_statistics:
-            queries += [_query(each, each.sql) for each in statistics_source.statements(dsn, asked.top or 1000)]
+            counted = statistics_source.statements(dsn, asked.top or 1000, spent if spent is not None else Spent())
+            queries += [_query(each, each.sql) for each in counted]
     except Unreadable as error:
         raise Unproven(str(error)) from error
     if not queries:

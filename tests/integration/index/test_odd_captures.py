@@ -122,6 +122,23 @@ def test_odd_statement_spoils_no_other_and_runs_nowhere(lab: Lab, tmp_path: Path
     assert (server["copied_bytes"] > 0) == (command in ("prove", "drop"))
 
 
+def test_advised_server_is_sent_nothing_of_a_capture(lab: Lab, tmp_path: Path) -> None:
+    file = written(tmp_path / "odd.jsonl")
+    before = settled(lab)
+    arguments = ("advise", "--json", "--dsn", lab.dsn, "--fail-on", "never")
+    without, done = (hotrow(*arguments, *more) for more in ((), ("--captures", str(file))))
+    assert done.returncode == 0, done.stderr
+    assert settled(lab) == before
+    report = json.loads(done.stdout)
+    assert any(
+        each.startswith(f"{len(ODD) + 1} captured") and f"{len(BROKEN)} lines are none" in each
+        for each in report["read"]
+    ), report["read"]
+    assert report["server"]["statements"] == json.loads(without.stdout)["server"]["statements"] > 10
+    assert report["server"]["plans"] == report["server"]["executions"] == 0
+    assert "the server spent " in hotrow(*(each for each in arguments if each != "--json")).stdout
+
+
 def test_control_a_write_that_stayed_would_show(lab: Lab) -> None:
     before = settled(lab)
     lab.connection.execute("INSERT INTO customer VALUES (9999, 'x', 'y')")
