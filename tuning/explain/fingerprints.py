@@ -14,6 +14,15 @@ _PLACEHOLDER = re.compile(r"%(?:%|[sbt]|\([^)]*\)[sbt])")
 # Lists as Django writes them are cut before they are looked at one by one: most tokens of its longest texts.
 _LIST = re.compile(r"\(%s(?:, %s)+\)")
 _ROWS = re.compile(r"\(%s\)(?:, \(%s\))+")
+# The strings and numbers of sql_tokens, and what may hold one that is none. Only what has no nested comment and no
+# dollar quotes is read so.
+_FOLDABLE = re.compile(
+    r"""(?P<kept>(?:[uU]&)?"(?:[^"]|"")*")
+      | (?P<comment>--[^\n]*)
+      | (?:(?<![\w$])[eE]'(?:[^'\\]|''|\\.)*' | (?:(?<![\w$])(?:[uU]&|[bBxXnN]))?'(?:[^']|'')*')
+      | (?P<number>(?<![\w$])\d[\w.]*)""",
+    re.VERBOSE | re.DOTALL,
+)
 _SIGNS = ("+", "-")
 _known: dict[bytes, tuple[str, str]] = {}
 _shapes: dict[str, tuple[str, str]] = {}
@@ -26,14 +35,19 @@ def shape(sql: str) -> tuple[str, str]:
     keep their case, others and keywords lose it, and comments and white space are no part of it. Nor is the name of a
     savepoint, which is another each time (pg_stat_statements folds it since PostgreSQL 17).
     """
-    digest = blake2b(sql.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+    digest = _digest(sql)
     found = _known.get(digest)
     if found is None:
         if len(_known) >= REMEMBERED:
             forget()
-        found = _shape(sql)
-        # Lists of all lengths share one text.
-        found = _known[digest] = _shapes.setdefault(found[1], found)
+        text = without_values(sql)
+        folded = _digest(text)
+        found = _known.get(folded)
+        if found is None:
+            found = _shape(text)
+            # Lists of all lengths share one text.
+            found = _shapes.setdefault(found[1], found)
+        _known[digest] = _known[folded] = found
     return found
 
 
@@ -43,9 +57,23 @@ def forget() -> None:
     _shapes.clear()
 
 
-def _shape(sql: str) -> tuple[str, str]:
+def without_values(sql: str) -> str:
+    """The statement with one and the same value for each of its own, as far as that is had without reading each token.
+
+    It has the same shape. A text with its values in it is another each time, and tokens are what takes long.
+    """
     short = _ROWS.sub("(%s)", _LIST.sub("(%s)", sql))
-    text = " ".join(_folded(list(tokenize(_PLACEHOLDER.sub(_value, short)))))
+    text = _PLACEHOLDER.sub(_value, short)
+    return text if "$" in text or "/*" in text else _FOLDABLE.sub(_plain, text)
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+
+
+def _shape(text: str) -> tuple[str, str]:
+    """The shape of a text that has no placeholders any more."""
+    text = " ".join(_folded(list(tokenize(text))))
     text = re.sub(r"\( (\?)(?: , \?)* \)", r"( \1 )", text)
     text = re.sub(r"(\( [^()]*\))(?: , \1)+", r"\1", text)
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12], text
@@ -53,6 +81,13 @@ def _shape(sql: str) -> tuple[str, str]:
 
 def _value(match: "re.Match[str]") -> str:
     return "%" if match.group() == "%%" else " '' "
+
+
+def _plain(match: "re.Match[str]") -> str:
+    kind = match.lastgroup
+    if kind == "kept":
+        return match.group()
+    return "0 " if kind == "number" else " " if kind == "comment" else "'' "
 
 
 def _folded(tokens: list[Token]) -> Iterator[str]:

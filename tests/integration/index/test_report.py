@@ -39,6 +39,7 @@ SELECT id FROM stock_reservation WHERE status = 'held' AND expires_at < '2026-01
 SELECT id, quantity FROM stock_reservation WHERE user_id = 77 AND status = 'confirmed';
 SELECT kind, delta_available FROM stock_transaction WHERE product_stock_id = 42 ORDER BY created_at DESC LIMIT 20;
 UPDATE stock_reservation SET status = 'expired' WHERE id = 199;
+UPDATE product_stock SET available = available + 1 WHERE id = 42;
 """
 INDEXES = {
     "report_1": "product_stock (product_id)",
