@@ -61,7 +61,7 @@ def test_any_text_has_a_shape(text: str) -> None:
     assert len(shape(text)[0]) == 12
 
 
-@given(text=st.text(max_size=60) | st.text("'\"$;%s()-/*eExuU&_1 a.\\\n", max_size=40))
+@given(text=st.text(max_size=60) | st.text("'\"$;%s()-/*=>:eExuU&_1 a.\\\n", max_size=40))
 @settings(max_examples=2_000, deadline=None)
 def test_value_that_is_folded_early_changes_no_shape(text: str) -> None:
     whole = _PLACEHOLDER.sub(_value, text)
@@ -69,7 +69,7 @@ def test_value_that_is_folded_early_changes_no_shape(text: str) -> None:
 
 
 def test_texts_with_other_values_are_one_text_early() -> None:
-    texts = [f"SELECT a1 FROM t WHERE b = {n} AND c = 'it''s {n}' AND d = E'\\'{n}' -- {n}" for n in (1, 2.5)]
+    texts = [f"SELECT a1 FROM t WHERE b = {n} AND c = 'it''s {n}' AND d = E'\\'{n}'" for n in (1, 2.5)]
     assert len({without_values(each) for each in texts}) == 1
     # The control: what stands in names is no value.
     assert len({without_values(f'SELECT a{n}, "it\'s {n}" FROM t') for n in (1, 2)}) == 2

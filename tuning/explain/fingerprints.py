@@ -14,11 +14,11 @@ _PLACEHOLDER = re.compile(r"%(?:%|[sbt]|\([^)]*\)[sbt])")
 # Lists as Django writes them are cut before they are looked at one by one: most tokens of its longest texts.
 _LIST = re.compile(r"\(%s(?:, %s)+\)")
 _ROWS = re.compile(r"\(%s\)(?:, \(%s\))+")
-# The strings and numbers of sql_tokens, and what may hold one that is none. Only what has no nested comment and no
-# dollar quotes is read so.
+# Comments and dollar quotes take a look at each token.
+_NEEDS_TOKENS = ("$", "--", "/*")
+# The strings and numbers of sql_tokens, and the names in quotes that may hold what looks like one.
 _FOLDABLE = re.compile(
     r"""(?P<kept>(?:[uU]&)?"(?:[^"]|"")*")
-      | (?P<comment>--[^\n]*)
       | (?:(?<![\w$])[eE]'(?:[^'\\]|''|\\.)*' | (?:(?<![\w$])(?:[uU]&|[bBxXnN]))?'(?:[^']|'')*')
       | (?P<number>(?<![\w$])\d[\w.]*)""",
     re.VERBOSE | re.DOTALL,
@@ -64,7 +64,7 @@ def without_values(sql: str) -> str:
     """
     short = _ROWS.sub("(%s)", _LIST.sub("(%s)", sql))
     text = _PLACEHOLDER.sub(_value, short)
-    return text if "$" in text or "/*" in text else _FOLDABLE.sub(_plain, text)
+    return text if any(each in text for each in _NEEDS_TOKENS) else _FOLDABLE.sub(_plain, text)
 
 
 def _digest(text: str) -> bytes:
@@ -87,7 +87,7 @@ def _plain(match: "re.Match[str]") -> str:
     kind = match.lastgroup
     if kind == "kept":
         return match.group()
-    return "0 " if kind == "number" else " " if kind == "comment" else "'' "
+    return "0 " if kind == "number" else "'' "
 
 
 def _folded(tokens: list[Token]) -> Iterator[str]:
