@@ -134,7 +134,11 @@ def test_what_cannot_be_read_ends_with_one_sentence(primary: str, tmp_path: Path
     broken = tmp_path / "calls.jsonl"
     broken.write_text("not json\n")
     done = hotrow("advise", "--dsn", primary, "--captures", str(broken))
-    assert (done.returncode, "no captured statement" in done.stderr) == (2, True)
+    assert (done.returncode, f"{broken}: there is no captured statement" in done.stderr) == (2, True)
+    notes = tmp_path / "notes.txt"
+    notes.write_text("not json\n")
+    done = hotrow("advise", "--dsn", primary, "--captures", str(notes))
+    assert (done.returncode, f"{notes}: there is no captured statement" in done.stderr) == (2, True)
     done = hotrow("advise", "--dsn", primary, "--captures", str(tmp_path / "absent.jsonl"))
     assert (done.returncode, "absent.jsonl" in done.stderr) == (2, True)
 

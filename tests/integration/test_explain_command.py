@@ -56,6 +56,25 @@ def test_statement_is_run_twice_and_what_it_cost_is_said(dsn: str) -> None:
     )
 
 
+def test_cost_is_what_the_server_counted(stack: Stack, dsn: str) -> None:
+    superuser = make_conninfo(stack.superuser, dbname=postgres.DATABASE)
+    for more, executions in (((), 2), (("--no-analyze",), 0)):
+        with psycopg.connect(superuser, autocommit=True) as connection:
+            connection.execute("SELECT pg_stat_statements_reset()")
+            done = explain("--sql", SLOW, "--dsn", dsn, "--json", *more)
+            row = connection.execute(
+                "SELECT coalesce(sum(calls) FILTER (WHERE query LIKE 'EXPLAIN (ANALYZE%'), 0)::int,"
+                "       sum(calls) FILTER (WHERE query LIKE 'EXPLAIN (VERBOSE%')::int FROM pg_stat_statements"
+                " WHERE query LIKE '%explained%'"
+            ).fetchone()
+        server = json.loads(done.stdout)["server"]
+        assert (server["executions"], server["plans"]) == row
+        assert server["executions"] == executions
+        assert server["statements"] > executions + server["plans"]
+    # A plan that was read cost no server anything.
+    assert json.loads(explain(str(PLANS / "18/scan.json"), "--json").stdout)["server"] is None
+
+
 def test_writes_are_refused_and_allowed_and_never_stay(dsn: str) -> None:
     done = explain("--sql", "DELETE FROM explained", "--dsn", dsn)
     assert done.returncode == 2

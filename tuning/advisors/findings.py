@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tuning.contract import Outcome
+from tuning.observe.spent import Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,15 @@ class RuleOutcome:
 class Report:
     """Findings stand in the order of their weight.
 
-    ``read`` says what was looked at, ``notes`` what could not be read that no rule tells of.
+    ``read`` says what was looked at, ``notes`` what could not be read that no rule tells of, ``spent`` what it cost the
+    servers.
     """
 
     findings: tuple[Finding, ...]
     rules: tuple[RuleOutcome, ...]
     read: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    spent: Spent | None = None
 
     def count(self, outcome: Outcome) -> int:
         """Findings for WARN and FAIL, without the ignored; rules for OK and SKIP."""

@@ -1,8 +1,8 @@
 """``hotrow advise``: what a server's catalog and statistics say is wrong, and the SQL that mends it."""
 
-from contextlib import ExitStack
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -17,12 +17,13 @@ from tuning.advisors.subject import MIN_DAYS, Subject
 from tuning.advisors.updates import shares
 from tuning.cli.console import Progress, fail, out, print_json
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED, FailOn
-from tuning.explain import loops
+from tuning.explain import inputs, loops
 from tuning.explain.errors import Unreadable
-from tuning.explain.subject import Loop
+from tuning.explain.loops import Seen
 from tuning.observe import catalog
 from tuning.observe.machine import machine
 from tuning.observe.snapshot import Hardware, Snapshot
+from tuning.observe.spent import Spent
 from tuning.reports import advise as reports
 
 _HERE = ("localhost", "127.0.0.1", "::1")
@@ -53,16 +54,19 @@ def advise(
     try:
         excluded = _excluded(only or [], exclude or [])
         accepted = ignores.read(ignore_file) if ignore_file is not None else ()
-        found, texts = _captured(captures) if captures else (None, [])
+        spent = Spent()
         with Progress() as progress:
+            seen = _seen(captures, progress.figures) if captures else None
             snapshot = catalog.read(
                 dsn,
                 replica or (),
                 hardware=_hardware(dsn, memory_gib),
                 tell=lambda part: progress.figures(f"reading {part}"),
+                spent=spent,
             )
-        subject = Subject(snapshot, found, _updated(snapshot, texts), since_days)
+        subject = Subject(snapshot, seen.loops() if seen else None, _updated(snapshot, seen), since_days)
         report = judge(subject, excluded, accepted, datetime.now(UTC).date())
+        report = replace(report, read=(*report.read, *([str(seen)] if seen else [])), spent=spent)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         raise typer.Exit(EXIT_NOT_JUDGED) from error
@@ -87,16 +91,19 @@ def _excluded(only: list[str], names: list[str]) -> dict[str, str]:
     return reasons | dict.fromkeys(names, "excluded by --exclude")
 
 
-def _captured(paths: list[Path]) -> tuple[tuple[Loop, ...], list[tuple[str, int]]]:
-    """The loops of all files, and each statement with how often it was sent."""
-    with ExitStack() as opened:
-        files = [opened.enter_context(path.open(encoding="utf-8", errors="replace")) for path in paths]
-        found = loops.read(chain.from_iterable(files))
-    return found.loops(), list(found.texts.values())
+def _seen(paths: list[Path], tell: Callable[[str], None]) -> Seen:
+    given = inputs.sort_out(map(str, paths))
+    if given.others:
+        raise Unreadable(f"{given.others[0].name}: there is no captured statement in it")
+    try:
+        return loops.read(given.calls(), tell)
+    except Unreadable as error:
+        raise Unreadable(f"{given.captured_name}: {error}") from error
 
 
-def _updated(snapshot: Snapshot, captured: list[tuple[str, int]]) -> dict[str, dict[str, float]]:
+def _updated(snapshot: Snapshot, seen: Seen | None) -> dict[str, dict[str, float]]:
     """The columns that UPDATEs set, from the captured statements and where a table is not among them the server's."""
+    captured = seen.texts.values() if seen else ()
     return shares((each.query, each.calls) for each in snapshot.statements) | shares(captured)
 
 

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from tuning import ignores
-from tuning.cli.console import err, fail, out, print_json
+from tuning.cli.console import Progress, err, fail, out, print_json
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED, FailOn
 from tuning.explain import execution, sources
 from tuning.explain.analysis import Analysis, report
@@ -19,6 +19,7 @@ from tuning.explain.errors import Unreadable
 from tuning.explain.execution import Limits, Server
 from tuning.explain.findings import Judged, Report
 from tuning.explain.judge import rules
+from tuning.observe.spent import Spent
 from tuning.reports import explain_html, explain_json, explain_text, explain_tree
 
 MOST_STATEMENTS = 20
@@ -72,23 +73,23 @@ def explain(
 ) -> None:
     """Judge plans: exit 0 where nothing is found, 1 where something is, 2 where nothing can be explained."""
     try:
+        progress = Progress()
         analysis = Analysis(
             excluded=_excluded(exclude or []),
             before=sources.earlier(before) if before is not None else None,
-            tell=lambda line: err.print(f"explaining {line}", markup=False, style="dim") if err.is_terminal else None,
+            tell=progress.figures,
         )
         limits = Limits(statement_timeout, lock_timeout)
         accepted = ignores.read(ignore) if ignore is not None else ()
         asked = sources.Asked(tuple(paths or ()), statement, source is not None, top, is_planned=not analyze)
-        if dsn is None:
-            judged, notes = sources.judge(asked, analysis, None, "")
-        else:
-            with Server(dsn, limits, allows_writes=execute_writes) as server:
-                judged, notes = sources.judge(asked, analysis, server, dsn)
-            notes.append(
-                f"the server spent {analysis.server_s:.2f} s on {analysis.executions} executions and the plans"
-            )
-        found = report(judged, notes, accepted, datetime.now(UTC).date())
+        spent = Spent()
+        with progress:
+            if dsn is None:
+                judged, notes = sources.judge(asked, analysis, None, "", spent)
+            else:
+                with Server(dsn, limits, allows_writes=execute_writes, spent=spent) as server:
+                    judged, notes = sources.judge(asked, analysis, server, dsn, spent)
+        found = report(judged, notes, accepted, datetime.now(UTC).date(), spent if dsn is not None else None)
         if html is not None:
             html.write_text(explain_html.page(found), encoding="utf-8")
     except OSError as error:
@@ -121,7 +122,7 @@ def _print(found: Report, form: Format, *, is_verbose: bool) -> None:
         case Format.TEXT:
             for judged in found.judged:
                 _print_one(judged, is_verbose=is_verbose)
-            for note in found.notes:
+            for note in found.told:
                 out.print(f"Note: {note}.", markup=False)
     summary = explain_text.summary(found)
     (out if form is Format.TEXT else err).print(summary, markup=False)

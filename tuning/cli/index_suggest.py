@@ -9,6 +9,7 @@ from tuning.cli.console import Progress, fail, out, print_json
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED
 from tuning.explain import execution
 from tuning.explain.execution import Limits, Server
+from tuning.observe.spent import Spent
 from tuning.reports import suggest_json, suggest_text
 from tuning.whatif import suggesting, workload
 from tuning.whatif.errors import Unproven
@@ -38,10 +39,11 @@ def suggest(
             raise Unproven("--from takes pg_stat_statements")
         limits = Limits(statement_timeout)
         asked = Asked(tuple(paths or ()), statement, source is not None, top)
-        with Server(dsn, limits, allows_writes=False) as server:
-            queries, notes = workload.read(asked, dsn, server.composed)
+        spent = Spent()
         with Progress() as progress:
-            found = suggesting.suggest(dsn, limits, queries, progress.figures)
+            with Server(dsn, limits, allows_writes=False) as server:
+                queries, notes = workload.read(asked, dsn, server.composed, progress.figures, spent)
+            found = suggesting.suggest(dsn, limits, queries, progress.figures, spent)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         raise typer.Exit(EXIT_NOT_JUDGED) from error

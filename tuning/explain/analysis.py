@@ -16,17 +16,19 @@ from tuning.explain.judge import judge
 from tuning.explain.plan import Plan
 from tuning.explain.subject import Statement, Subject
 from tuning.ignores import Ignore, covering
+from tuning.observe.spent import Spent
+
+# Of a statement, while it is explained: what fits into a line.
+SHOWN_CHARS = 70
 
 
 @dataclass(slots=True)
 class Analysis:
-    """What is the same for every statement, and what is summed over them."""
+    """What is the same for every statement."""
 
     excluded: Mapping[str, str] = field(default_factory=dict)
     before: Plan | None = None
     tell: Callable[[str], None] = lambda _: None
-    server_s: float = 0.0
-    executions: int = 0
 
     def plans(self, plans: Iterable[Plan], source: str) -> list[Judged]:
         """Judge plans that were read."""
@@ -68,7 +70,7 @@ class Analysis:
         return [self._one(each, source, partial(plan, each.sql)) for each in statements]
 
     def _one(self, statement: Statement, source: str, run: Callable[[], Run]) -> Judged:
-        self.tell(" ".join(statement.sql.split())[:70])
+        self.tell(f"explaining {' '.join(statement.sql[:SHOWN_CHARS].split())}")
         try:
             done = run()
         except (Refused, Unreadable) as error:
@@ -76,8 +78,6 @@ class Analysis:
         except psycopg.Error as error:
             reason = f"PostgreSQL refuses it: {str(error).strip().splitlines()[0] if str(error).strip() else error!r}"
             return replace(judge(Subject(statement=statement), source, self.excluded), skipped=reason)
-        self.server_s += done.server_s
-        self.executions += done.executions
         if not statement.total_ms:
             statement = replace(statement, total_ms=done.plan.total_ms)
         subject = Subject(done.plan, statement, done.first, self.before, done.tables)
@@ -94,11 +94,13 @@ def _composed(group: captures.Group, server: Server) -> str:
         return group.sql
     try:
         return server.composed(group.sql, values)
-    except (psycopg.ProgrammingError, KeyError, TypeError, ValueError) as error:
+    except (psycopg.Error, KeyError, TypeError, ValueError) as error:
         raise Refused(f"its values do not fit it: {error}") from error
 
 
-def report(judged: Iterable[Judged], notes: Iterable[str], ignores: tuple[Ignore, ...], today: date) -> Report:
+def report(
+    judged: Iterable[Judged], notes: Iterable[str], ignores: tuple[Ignore, ...], today: date, spent: Spent | None = None
+) -> Report:
     """Rank what was judged by the time it takes, and mark what is ignored; an ignore that is over is told."""
     ranked = sorted(judged, key=lambda each: -(each.statement.total_ms if each.statement else 0.0))
     marked = []
@@ -112,4 +114,4 @@ def report(judged: Iterable[Judged], notes: Iterable[str], ignores: tuple[Ignore
                 if ignore.covers(finding.key) and ignore.until <= today:
                     over[f"the ignore of {ignore.key} ended on {ignore.until}: {ignore.reason}"] = None
         marked.append(replace(each, findings=tuple(findings)))
-    return Report(tuple(marked), (*notes, *over))
+    return Report(tuple(marked), (*notes, *over), spent)

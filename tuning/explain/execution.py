@@ -6,7 +6,6 @@ one statement, so a second one cannot run, whatever a text hides from our lexer.
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from tuning.explain.errors import Refused
 from tuning.explain.plan import Plan
 from tuning.explain.safety import Accepted, accept, called, harmless
 from tuning.observe import plan_tables
+from tuning.observe.metering import cursors
+from tuning.observe.spent import Spent
 from tuning.observe.statistics import TableStatistics
 from tuning.observe.volatility import volatile
 from tuning.sql_tokens import tokenize
@@ -40,24 +41,25 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``plan`` is the run that is kept, ``first`` the one before; ``server_s`` is what all of it took the server."""
+    """``plan`` is the run that is kept, ``first`` the one before."""
 
     plan: Plan
     first: Plan | None
     tables: Mapping[str, TableStatistics]
-    server_s: float
-    executions: int
     notes: tuple[str, ...] = ()
 
 
 class Server:
     """A connection that explains; use it as a context manager.
 
+    Args:
+        spent: What it costs the server is added to this.
+
     Raises:
         psycopg.Error: It does not answer.
     """
 
-    def __init__(self, dsn: str, limits: Limits, *, allows_writes: bool) -> None:
+    def __init__(self, dsn: str, limits: Limits, *, allows_writes: bool, spent: Spent | None = None) -> None:
         self._limits = limits
         self._allows_writes = allows_writes
         self._connection = psycopg.connect(
@@ -67,6 +69,7 @@ class Server:
             prepare_threshold=None,
             application_name="hotrow explain",
             client_encoding="utf8",
+            cursor_factory=cursors(spent if spent is not None else Spent()),
         )
 
     def __enter__(self) -> "Server":
@@ -104,12 +107,10 @@ class Server:
         options = (
             "ANALYZE, VERBOSE, BUFFERS, SETTINGS, WAL" if statement.is_write else "ANALYZE, VERBOSE, BUFFERS, SETTINGS"
         )
-        began = time.monotonic()
         first = self._run(statement, options)
         second = self._run(statement, options)
-        took_s = time.monotonic() - began
         notes = ("it was executed and rolled back; sequences keep the numbers it took",) if statement.is_write else ()
-        return Run(second, first, self._tables(second), took_s, 2, notes)
+        return Run(second, first, self._tables(second), notes)
 
     def plan(self, text: str, *, is_generic: bool = False) -> Run:
         """Plan one statement without executing it; ``is_generic`` leaves its $1 open (PostgreSQL 16 and later).
@@ -119,10 +120,9 @@ class Server:
             psycopg.Error: PostgreSQL refuses it.
         """
         statement = self._accepted(text, is_planned=True)
-        began = time.monotonic()
         options = "VERBOSE, SETTINGS" + (", GENERIC_PLAN" if is_generic else "")
         plan = self._run(statement, options)
-        return Run(plan, None, self._tables(plan), time.monotonic() - began, 0, ("it was planned, not executed",))
+        return Run(plan, None, self._tables(plan), ("it was planned, not executed",))
 
     def _accepted(self, text: str, *, is_planned: bool = False) -> Accepted:
         """Judge a statement by its text, then by the functions that it names and those that its plan shows.

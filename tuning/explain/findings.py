@@ -7,6 +7,7 @@ from tuning.contract import Outcome
 from tuning.explain.node import Node
 from tuning.explain.plan import Plan
 from tuning.explain.subject import Statement
+from tuning.observe.spent import Spent
 
 
 class Place(StrEnum):
@@ -73,10 +74,16 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``notes`` are about the run: what it cost the server, what an ignore file no longer covers."""
+    """``notes`` are about the run: what an ignore file no longer covers. ``spent`` is what it cost the server."""
 
     judged: tuple[Judged, ...]
     notes: tuple[str, ...] = field(default_factory=tuple)
+    spent: Spent | None = None
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The notes, and the cost as one more."""
+        return self.notes if self.spent is None else (*self.notes, str(self.spent))
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -1,98 +1,87 @@
 """Statements that requests send in a loop, with the time that goes into them, from captured lines."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from tuning.explain.captures import call_of
-from tuning.explain.errors import Unreadable
+from tuning.explain.captures import Reading
 from tuning.explain.fingerprints import shape
+from tuning.explain.requests import Calls, Key, Requests
 from tuning.explain.rules.repeated_query import MIN_CALLS
 from tuning.explain.subject import Loop
 
 
 @dataclass(slots=True)
-class Calls:
-    """One request's calls of one shape; moments are seconds of the epoch."""
+class Repeated:
+    """What the requests of a route sent of one shape, those that sent it three times or more."""
 
-    count: int = 0
+    requests: int = 0
+    calls: int = 0
+    most_calls: int = 0
     database_ms: float = 0.0
-    began_s: float = float("inf")
-    ended_s: float = 0.0
+    held_ms: float = 0.0
     caller: str = ""
 
-    def add(self, ms: float, at: object, caller: str) -> None:
-        self.count += 1
-        self.database_ms += ms
-        self.caller = self.caller or caller
-        try:
-            ended_s = datetime.fromisoformat(str(at)).timestamp()
-        except ValueError:
-            return
-        self.began_s = min(self.began_s, ended_s - ms / 1000)
-        self.ended_s = max(self.ended_s, ended_s)
-
-    @property
-    def held_ms(self) -> float:
-        """From the first to the last of them, with what the application did in between."""
-        return max(self.database_ms, (self.ended_s - self.began_s) * 1000)
+    def add(self, calls: Calls) -> None:
+        self.requests += 1
+        self.calls += calls.count
+        self.most_calls = max(self.most_calls, calls.count)
+        self.database_ms += calls.database_ms
+        self.held_ms += calls.held_ms
+        self.caller = self.caller or calls.caller
 
 
 @dataclass(slots=True)
 class Seen:
     """What captured lines hold: ``texts`` are the shapes with how often each was sent."""
 
-    requests: dict[tuple[str, str, str], Calls] = field(default_factory=dict)
+    repeated: dict[Key, Repeated] = field(default_factory=dict)
     texts: dict[str, tuple[str, int]] = field(default_factory=dict)
     lines: int = 0
     broken: int = 0
 
+    def __str__(self) -> str:
+        broken = f"; {self.broken:,} lines are none" if self.broken else ""
+        return f"{self.lines:,} captured statements of {len(self.texts):,} shapes{broken}"
+
     def loops(self) -> tuple[Loop, ...]:
         """Shapes that a request of the route sends three times or more, those first that cost most."""
-        groups: dict[tuple[str, str], list[Calls]] = {}
-        for (route, fingerprint, _), calls in self.requests.items():
-            if calls.count >= MIN_CALLS:
-                groups.setdefault((route, fingerprint), []).append(calls)
         found = [
             Loop(
                 route=route,
-                caller=next((each.caller for each in group if each.caller), ""),
+                caller=each.caller,
                 sql=self.texts[fingerprint][0],
                 fingerprint=fingerprint,
-                requests=len(group),
-                calls=sum(each.count for each in group),
-                most_calls=max(each.count for each in group),
-                database_ms=sum(each.database_ms for each in group),
-                pool_ms=sum(each.held_ms for each in group),
+                requests=each.requests,
+                calls=each.calls,
+                most_calls=each.most_calls,
+                database_ms=each.database_ms,
+                pool_ms=each.held_ms,
             )
-            for (route, fingerprint), group in groups.items()
+            for (fingerprint, route), each in self.repeated.items()
         ]
         return tuple(sorted(found, key=lambda loop: -(loop.database_ms + loop.pool_ms)))
 
 
-def read(lines: Iterable[str]) -> Seen:
+def read(lines: Iterable[str], tell: Callable[[str], None] = lambda _: None) -> Seen:
     """Read captured lines; those without a request's id count for what was sent, and for no loop.
 
     Raises:
         Unreadable: No line is a captured statement, or they are of a newer format.
     """
     seen = Seen()
-    for line in lines:
-        if not line.strip():
-            continue
-        call = call_of(line)
-        if call is None:
-            seen.broken += 1
-            continue
-        seen.lines += 1
+    reading = Reading()
+
+    def complete(_: str, key: Key, calls: Calls) -> None:
+        if calls.count >= MIN_CALLS:
+            seen.repeated.setdefault(key, Repeated()).add(calls)
+
+    requests = Requests(complete)
+    for call in reading.calls(lines, tell):
         fingerprint, _ = shape(call["sql"])
         text, count = seen.texts.get(fingerprint, (call["sql"], 0))
         seen.texts[fingerprint] = (text, count + 1)
-        duration = call.get("duration_ms")
-        ms = float(duration) if isinstance(duration, int | float) and not isinstance(duration, bool) else 0.0
         if request := call.get("request_id"):
-            key = (str(call.get("route") or ""), fingerprint, str(request))
-            seen.requests.setdefault(key, Calls()).add(ms, call.get("at"), str(call.get("caller") or ""))
-    if not seen.lines:
-        raise Unreadable("there is no captured statement in it: each line is an object with v, sql and params")
+            requests.add(str(request), (fingerprint, str(call.get("route") or "")), call)
+    requests.close()
+    seen.lines, seen.broken = reading.lines, reading.broken
     return seen

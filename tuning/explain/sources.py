@@ -1,10 +1,7 @@
 """Tell what a file holds, and bring it to the analysis."""
 
-import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from tuning.explain import auto_explain, captures, reading, statistics_source
@@ -12,12 +9,13 @@ from tuning.explain.analysis import Analysis
 from tuning.explain.errors import Unreadable
 from tuning.explain.execution import Server
 from tuning.explain.findings import Judged
+from tuning.explain.inputs import Input, Inputs, lines, sort_out
 from tuning.explain.plan import Plan
+from tuning.observe.spent import Spent
 from tuning.sql_tokens import split, tokenize
 
 NEEDS_SERVER = "statements are explained by a server: --dsn"
 _VERBS = ("SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE")
-_CAPTURED = re.compile(r'^\s*\{.*"sql"\s*:')
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,9 @@ class Asked:
     is_planned: bool
 
 
-def judge(asked: Asked, analysis: Analysis, server: Server | None, dsn: str) -> tuple[list[Judged], list[str]]:
+def judge(
+    asked: Asked, analysis: Analysis, server: Server | None, dsn: str, spent: Spent
+) -> tuple[list[Judged], list[str]]:
     """Judge everything that was asked for; also sentences about the inputs.
 
     Raises:
@@ -45,12 +45,18 @@ def judge(asked: Asked, analysis: Analysis, server: Server | None, dsn: str) -> 
     if asked.statement is not None:
         judged += analysis.texts([asked.statement], _needed(server), "--sql", is_planned=asked.is_planned)
     if asked.from_statistics:
-        found = statistics_source.statements(dsn, asked.top) if server is not None else []
+        found = statistics_source.statements(dsn, asked.top, spent) if server is not None else []
         judged += analysis.from_statistics(found, _needed(server), "pg_stat_statements")
-    for path in asked.paths:
-        found_here, told = _file(path, asked, analysis, server)
+    inputs = sort_out(asked.paths)
+    if inputs.captured:
+        found_here, told = _captured(inputs, asked, analysis, server)
         judged += found_here
         notes += told
+    for each in inputs.others:
+        try:
+            judged += _file(each, asked, analysis, server)
+        except Unreadable as error:
+            raise Unreadable(f"{each.name}: {error}") from error
     if not judged:
         raise Unreadable("there is nothing to explain in it")
     return judged, notes
@@ -62,49 +68,43 @@ def earlier(path: Path) -> Plan:
     Raises:
         Unreadable: It holds none.
     """
-    return reading.read(_text(_lines(str(path)), str(path)))[0]
+    return reading.read(_text(lines(str(path)), str(path)))[0]
 
 
-def _file(path: str, asked: Asked, analysis: Analysis, server: Server | None) -> tuple[list[Judged], list[str]]:
-    name = "stdin" if path == "-" else path
-    lines = _lines(path)
+def _captured(
+    inputs: Inputs, asked: Asked, analysis: Analysis, server: Server | None
+) -> tuple[list[Judged], list[str]]:
+    """Captured calls are grouped over all files: each process of a service writes its own."""
+    name = inputs.captured_name
     try:
-        first = next((line for line in lines if line.strip()), "")
-        if _CAPTURED.match(first) or path.endswith(".jsonl"):
-            groups, broken = captures.group(chain([first], lines))
-            notes = [f"{broken:,} lines of {name} are no captured statement"] if broken else []
-            if len(groups) > asked.top:
-                notes.append(f"{len(groups):,} statements; the {asked.top} with the most time are explained (--top)")
-            return analysis.captured(groups[: asked.top], server, name, is_planned=asked.is_planned), notes
-        text = _text(chain([first], lines), name)
-        if auto_explain.holds(text):
-            return analysis.plans(auto_explain.plans(text), name), []
-        if path.endswith(".sql") or _is_sql(text):
-            reading.check(text)
-            statements = [statement.text for statement in split(text)]
-            return analysis.texts(statements, _needed(server), name, is_planned=asked.is_planned), []
-        return analysis.plans(reading.read(text), name), []
+        groups, broken = captures.group(inputs.calls(), analysis.tell)
     except Unreadable as error:
         raise Unreadable(f"{name}: {error}") from error
+    notes = [f"{broken:,} lines of {name} are no captured statement"] if broken else []
+    if len(groups) > asked.top:
+        notes.append(f"{len(groups):,} statements; the {asked.top} with the most time are explained (--top)")
+    return analysis.captured(groups[: asked.top], server, name, is_planned=asked.is_planned), notes
 
 
-def _lines(path: str) -> Iterator[str]:
-    """The lines of a file as UTF-8; a byte that is none is kept as a mark."""
-    if path == "-":
-        yield from sys.stdin
-        return
-    with Path(path).open(encoding="utf-8", errors="replace") as file:
-        yield from file
+def _file(given: Input, asked: Asked, analysis: Analysis, server: Server | None) -> list[Judged]:
+    text = _text(given.read(), given.name)
+    if auto_explain.holds(text):
+        return analysis.plans(auto_explain.plans(text), given.name)
+    if given.name.endswith(".sql") or _is_sql(text):
+        reading.check(text)
+        statements = [statement.text for statement in split(text)]
+        return analysis.texts(statements, _needed(server), given.name, is_planned=asked.is_planned)
+    return analysis.plans(reading.read(text), given.name)
 
 
-def _text(lines: Iterator[str], name: str) -> str:
+def _text(given: Iterator[str], name: str) -> str:
     """All lines together.
 
     Raises:
         Unreadable: There are far more than a plan has.
     """
     parts, size = [], 0
-    for line in lines:
+    for line in given:
         size += len(line)
         if size > reading.MAX_CHARS:
             raise Unreadable(f"{name} is longer than {reading.MAX_CHARS:,} characters: it is no plan")

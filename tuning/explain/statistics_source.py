@@ -9,6 +9,8 @@ from psycopg import sql
 from tuning.explain.errors import Refused, Unreadable
 from tuning.explain.fingerprints import shape
 from tuning.explain.subject import Statement
+from tuning.observe.metering import cursors
+from tuning.observe.spent import Spent
 from tuning.sql_tokens import Token, tokenize
 
 _WHERE = """
@@ -31,14 +33,20 @@ _COMPARISONS = ("=", "<", ">", "<=", ">=", "<>", "~~")
 _PAGES = {"LIMIT": "20", "OFFSET": "0"}
 
 
-def statements(dsn: str, most: int) -> list[Statement]:
-    """The statements that took the most time in this database.
+def statements(dsn: str, most: int, spent: Spent) -> list[Statement]:
+    """The statements that took the most time in this database; what asking costs is added to ``spent``.
 
     Raises:
         Unreadable: The extension is not installed, or not loaded.
         psycopg.Error: The server does not answer.
     """
-    with psycopg.connect(dsn, autocommit=True, prepare_threshold=None, application_name="hotrow explain") as connection:
+    with psycopg.connect(
+        dsn,
+        autocommit=True,
+        prepare_threshold=None,
+        application_name="hotrow explain",
+        cursor_factory=cursors(spent),
+    ) as connection:
         found = connection.execute(_WHERE).fetchone()
         if found is None:
             raise Unreadable(

@@ -9,8 +9,10 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tuning.observe import catalog_activity, catalog_extensions, catalog_relations
+from tuning.observe.metering import cursors
 from tuning.observe.relations import Index
 from tuning.observe.snapshot import Hardware, ReplicaUse, Snapshot
+from tuning.observe.spent import Spent
 
 Value = TypeVar("Value")
 Connection = psycopg.Connection[dict[str, Any]]
@@ -38,6 +40,7 @@ def read(
     *,
     hardware: Hardware | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    spent: Spent | None = None,
 ) -> Snapshot:
     """Read a server, and what the replicas count of their own.
 
@@ -45,12 +48,14 @@ def read(
         replicas: Addresses of replicas of this server, in the same database.
         hardware: The server's, where it is known.
         tell: Is told what is read next.
+        spent: What it costs the servers is added to this.
 
     Raises:
         Wrong: The server is too old, or a replica is not one of this server.
         psycopg.Error: A server does not answer.
     """
-    with _connection(dsn) as connection:
+    spent = spent if spent is not None else Spent()
+    with _connection(dsn, spent) as connection:
         if connection.info.server_version < OLDEST:
             raise Wrong(
                 f"PostgreSQL {connection.info.server_version // 10000} is too old: 15 is the first that is read"
@@ -82,7 +87,7 @@ def read(
             hardware=hardware,
             unreadable=reader.unreadable,
         )
-    uses = tuple(_use(address, number, identity, tell) for number, address in enumerate(replicas, 1))
+    uses = tuple(_use(address, number, identity, tell, spent) for number, address in enumerate(replicas, 1))
     return replace(snapshot, replicas_read=uses)
 
 
@@ -122,9 +127,9 @@ class _Reader:
         return self.part(name, both, ())
 
 
-def _use(dsn: str, number: int, primary: dict[str, Any], tell: Callable[[str], None]) -> ReplicaUse:
+def _use(dsn: str, number: int, primary: dict[str, Any], tell: Callable[[str], None], spent: Spent) -> ReplicaUse:
     tell(f"replica {number}")
-    with _connection(dsn) as connection:
+    with _connection(dsn, spent) as connection:
         identity = _identity(connection)
         if not identity["is_replica"] or identity["cluster"] != primary["cluster"]:
             raise Wrong(
@@ -150,7 +155,7 @@ def _identity(connection: Connection) -> dict[str, Any]:
     return row
 
 
-def _connection(dsn: str) -> Connection:
+def _connection(dsn: str, spent: Spent) -> Connection:
     return psycopg.connect(
         dsn,
         autocommit=True,
@@ -158,4 +163,5 @@ def _connection(dsn: str) -> Connection:
         prepare_threshold=None,
         application_name="hotrow advise",
         row_factory=dict_row,
+        cursor_factory=cursors(spent),
     )

@@ -35,6 +35,8 @@ def lines(report: Report, *, is_verbose: bool) -> Iterator[str]:
             if rule.outcome is Outcome.OK:
                 yield f"OK   {rule.rule}: {rule.reason}"
     yield from (f"not read: {note}" for note in report.notes)
+    if report.spent is not None:
+        yield f"{report.spent}"
     yield summary(report, is_verbose=is_verbose)
 
 
@@ -57,4 +59,6 @@ def summary(report: Report, *, is_verbose: bool) -> str:
 
 def as_json(report: Report) -> dict[str, Any]:
     counts = {outcome.value: report.count(outcome) for outcome in Outcome}
-    return asdict(report) | {"counts": counts}
+    told = asdict(report)
+    spent = told.pop("spent")
+    return told | {"server": spent, "counts": counts}

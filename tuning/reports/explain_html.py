@@ -27,7 +27,7 @@ td:first-child { white-space: pre; }
 def page(report: Report) -> str:
     """The whole report; every text of it is escaped."""
     body = "".join(_section(judged) for judged in report.judged)
-    notes = "".join(f"<p>{escape(note)}.</p>" for note in report.notes)
+    notes = "".join(f"<p>{escape(note)}.</p>" for note in report.told)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><title>Plans</title>'

@@ -15,6 +15,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "v": VERSION,
         "counts": {outcome.value: report.count(outcome) for outcome in (Outcome.WARN, Outcome.FAIL)},
         "notes": list(report.notes),
+        "server": asdict(report.spent) if report.spent is not None else None,
         "statements": [_judged(each) for each in report.judged],
     }
 

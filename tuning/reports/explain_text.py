@@ -79,7 +79,7 @@ def summary(report: Report) -> str:
 def markdown(report: Report) -> str:
     """The whole report for a pull request or a wiki."""
     parts = ["# Plans", "", summary(report)]
-    for note in report.notes:
+    for note in report.told:
         parts += ["", f"Note: {note}."]
     for judged in report.judged:
         parts += ["", f"## {_escaped(heading(judged))}", ""]

@@ -32,6 +32,7 @@ def proven(found: Proven) -> dict[str, Any]:
         ],
         "skipped": [_skipped(each) for each in found.skipped],
         "notes": list(found.notes),
+        "server": asdict(found.spent),
     }
 
 
@@ -56,6 +57,7 @@ def judged(found: Judged) -> dict[str, Any]:
         ],
         "skipped": [_skipped(each) for each in found.skipped],
         "notes": list(found.notes),
+        "server": asdict(found.spent),
     }
 
 

@@ -16,7 +16,7 @@ def proven(found: Proven) -> list[str]:
     lines: list[str] = []
     for each in found.proofs:
         lines += [*_proof(each), ""]
-    return [*lines, *_rest(found.skipped, found.notes)]
+    return [*lines, *_rest(found.skipped, (*found.notes, str(found.spent)))]
 
 
 def judged(found: Judged) -> list[str]:
@@ -25,7 +25,7 @@ def judged(found: Judged) -> list[str]:
         saves = f", {each.wal_saved:,.0f} B of WAL less a row written" if each.wal_saved else ""
         lines.append(f"{each.verdict.value.upper()} {each.index.shown} on {each.index.table}")
         lines.append(f"    {told(each.index.bytes)}{saves}: {each.reason}")
-    return [*lines, "", *_rest(found.skipped, found.notes)]
+    return [*lines, "", *_rest(found.skipped, (*found.notes, str(found.spent)))]
 
 
 def _proof(proof: Proof) -> list[str]:

@@ -15,6 +15,7 @@ def as_json(advice: Advice, notes: Iterable[str]) -> dict[str, Any]:
             for query, reason in advice.unserved
         ],
         "notes": [*notes, *advice.notes],
+        "server": asdict(advice.spent),
     }
 
 

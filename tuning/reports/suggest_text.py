@@ -15,7 +15,7 @@ def lines(advice: Advice, notes: Iterable[str]) -> Iterator[str]:
     for query, reason in advice.unserved:
         yield f"  {query.fingerprint} {query.title}"
         yield f"    {reason}"
-    for note in (*notes, *advice.notes):
+    for note in (*notes, *advice.notes, str(advice.spent)):
         yield f"Note: {note}."
     statements = len({each.query.fingerprint for one in advice.suggestions for each in one.served})
     yield f"{len(advice.suggestions)} indexes suggested for {statements} statements; nothing was created."

@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from tuning.explain.execution import Limits, Server
+from tuning.observe.spent import Spent
 from tuning.whatif import copying, scratch, target
 from tuning.whatif.candidate import quoted
 from tuning.whatif.copying import Bounds
@@ -40,17 +41,23 @@ class Opened:
 
 
 @contextmanager
-def opened(where: Where, asked: Asked, tables: Sequence[str], tell: Callable[[str], None]) -> Iterator[Opened]:
+def opened(
+    where: Where, asked: Asked, tables: Sequence[str], tell: Callable[[str], None], spent: Spent
+) -> Iterator[Opened]:
     """Read the workload, plan it on the target, and copy what it is about; the copy is gone after the block.
+
+    Args:
+        spent: What it costs the target is added to this.
 
     Raises:
         Unproven: There is no workload, or the copy cannot be had.
         psycopg.Error: A server does not answer or refuses.
     """
-    with Server(where.dsn, where.limits, allows_writes=False) as server:
-        queries, notes = read(asked, where.dsn, server.composed)
+    with Server(where.dsn, where.limits, allows_writes=False, spent=spent) as server:
+        tell("reading the statements")
+        queries, notes = read(asked, where.dsn, server.composed, spent=spent)
         planned = target.planned(server, queries, tell)
-    with target.connect(where.dsn) as connection:
+    with target.connect(where.dsn, spent) as connection:
         major = connection.info.server_version // 10000
         names = [".".join(quoted(part) for part in target.resolved(connection, name)) for name in tables]
         relations = target.relations(connection, planned, names)
@@ -63,7 +70,7 @@ def opened(where: Where, asked: Asked, tables: Sequence[str], tell: Callable[[st
     programs = scratch.programs(major, where.postgres_bin)
     with (
         scratch.server(programs, tell) as empty,
-        copying.from_target(where.dsn, relations, empty, where.bounds, tell) as (dsn, told),
+        copying.from_target(where.dsn, relations, empty, where.bounds, tell, spent) as (dsn, told),
     ):
         yield Opened(dsn, planned, relations, notes + told)
 

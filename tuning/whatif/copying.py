@@ -13,6 +13,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from tuning.observe.metering import cursors, timed
+from tuning.observe.spent import Spent
 from tuning.stack.children import run
 from tuning.stack.errors import StackError
 from tuning.stack.paths import state_root
@@ -77,9 +79,14 @@ def refuse_too_large(relations: Sequence[Relation], bounds: Bounds) -> None:
 
 @contextmanager
 def from_target(
-    dsn: str, relations: Sequence[Relation], scratch: Scratch, bounds: Bounds, tell: Callable[[str], None]
+    dsn: str,
+    relations: Sequence[Relation],
+    scratch: Scratch,
+    bounds: Bounds,
+    tell: Callable[[str], None],
+    spent: Spent,
 ) -> Iterator[tuple[str, list[str]]]:
-    """Copy what is concerned into an empty server.
+    """Copy what is concerned into an empty server; what that costs the target is added to ``spent``.
 
     Yields:
         The address of the copy, and sentences about how it differs from the target.
@@ -93,7 +100,13 @@ def from_target(
     notes: list[str] = []
     with (
         tempfile.TemporaryDirectory(prefix="hotrow-dump-") as folder,
-        psycopg.connect(dsn, application_name="hotrow index", autocommit=True, prepare_threshold=None) as source,
+        psycopg.connect(
+            dsn,
+            application_name="hotrow index",
+            autocommit=True,
+            prepare_threshold=None,
+            cursor_factory=cursors(spent),
+        ) as source,
     ):
         # One snapshot for all tables, and nothing that could write.
         source.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -101,18 +114,19 @@ def from_target(
         tell("copying the schema")
         dump = Path(folder) / "schema.dump"
         address, env = _for_program(dsn)
-        run(
+        with timed(spent):
+            run(
             [scratch.binaries.program("pg_dump"), "--format=custom", "--schema-only", "--no-owner", "--no-privileges",
              "--no-publications", "--no-subscriptions", "--no-security-labels", "--no-tablespaces", "--no-comments",
              f"--lock-wait-timeout={_LOCK_WAIT}", f"--file={dump}", f"--dbname={address}"],
             doing="pg_dump of the target's schema", env=env,
-        )  # fmt: skip
+            )  # fmt: skip
         _restore(scratch, copy, dump, ["--section=pre-data"], notes)
         with psycopg.connect(copy, autocommit=True) as made:
             for each in relations:
                 if each.kind == "r":
                     tell(f"copying {each.shown}, {told(int(each.bytes * _share(each, bounds)))}")
-                    _copy_rows(source, made, each, bounds, notes)
+                    _copy_rows(source, made, each, bounds, notes, spent)
             source.execute("ROLLBACK")
             tell("building the indexes of the copy")
             listed = run([scratch.binaries.program("pg_restore"), "--list", str(dump)], doing="pg_restore --list")
@@ -213,7 +227,12 @@ def _restore(scratch: Scratch, copy: str, dump: Path, arguments: list[str], note
 
 
 def _copy_rows(
-    source: psycopg.Connection, made: psycopg.Connection, table: Relation, bounds: Bounds, notes: list[str]
+    source: psycopg.Connection,
+    made: psycopg.Connection,
+    table: Relation,
+    bounds: Bounds,
+    notes: list[str],
+    spent: Spent,
 ) -> None:
     row = made.execute(_COLUMNS, [table.sql]).fetchone()
     if row is None or row[0] is None:
@@ -224,6 +243,8 @@ def _copy_rows(
         notes.append(f"{share:.1%} of {table.shown} were copied (--sample-rows): figures are those of the sample")
     read = f"COPY (SELECT {row[0]} FROM ONLY {table.sql}{sample}) TO STDOUT"
     write = f"COPY {table.sql} ({row[0]}) FROM STDIN"
-    with source.cursor().copy(read.encode()) as rows, made.cursor().copy(write.encode()) as into:
+    spent.statements += 1
+    with timed(spent), source.cursor().copy(read.encode()) as rows, made.cursor().copy(write.encode()) as into:
         for block in rows:
+            spent.copied_bytes += len(block)
             into.write(block)

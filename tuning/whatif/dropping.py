@@ -11,6 +11,7 @@ from enum import StrEnum
 import psycopg
 
 from tuning.explain.execution import Server
+from tuning.observe.spent import Spent
 from tuning.whatif import existing, trial, writes
 from tuning.whatif.candidate import quoted
 from tuning.whatif.copies import Opened, Where, opened
@@ -57,11 +58,15 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The judgements, what can go first, then by bytes; ``skipped`` are statements that took no part."""
+    """The judgements, what can go first, then by bytes; ``skipped`` are statements that took no part.
+
+    ``spent`` is what it cost the target.
+    """
 
     judgements: tuple[Judgement, ...]
     skipped: tuple[Query, ...]
     notes: tuple[str, ...]
+    spent: Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +85,11 @@ def judge(where: Where, asked: Asked, trust: Trust, tell: Callable[[str], None])
         StackError: The copy's server does not start.
         psycopg.Error: A server does not answer or refuses.
     """
-    with connect(where.dsn) as connection:
+    spent = Spent()
+    with connect(where.dsn, spent) as connection:
         indexes, counted = existing.read(connection, trust.replicas)
     with (
-        opened(where, asked, [], tell) as copy,
+        opened(where, asked, [], tell, spent) as copy,
         Server(copy.dsn, where.limits, allows_writes=False) as server,
         psycopg.connect(copy.dsn, autocommit=True, prepare_threshold=None) as connection,
     ):
@@ -101,7 +107,7 @@ def judge(where: Where, asked: Asked, trust: Trust, tell: Callable[[str], None])
         measured = [hiding.measured(each, queries) if each.verdict is not Verdict.KEEP else each for each in gated]
     order = [Verdict.CAN_GO, Verdict.UNSURE, Verdict.KEEP]
     measured.sort(key=lambda each: (order.index(each.verdict), -each.index.bytes, -each.wal_saved, each.index.shown))
-    return Judged(tuple(measured), tuple(skipped), tuple(copy.notes))
+    return Judged(tuple(measured), tuple(skipped), tuple(copy.notes), spent)
 
 
 class _Hiding:

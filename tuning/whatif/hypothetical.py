@@ -10,6 +10,7 @@ import psycopg
 
 from tuning.explain.errors import Refused
 from tuning.explain.execution import Limits, Server
+from tuning.observe.spent import Spent
 from tuning.whatif.definition import Definition
 from tuning.whatif.query import Query
 from tuning.whatif.target import plan_of
@@ -28,10 +29,10 @@ class Costs:
 
 
 def hypothetical(
-    dsn: str, limits: Limits, definitions: Sequence[Definition], queries: Iterable[Query]
+    dsn: str, limits: Limits, definitions: Sequence[Definition], queries: Iterable[Query], spent: Spent
 ) -> tuple[Mapping[str, tuple[Costs, ...]], list[str]]:
     """The costs by the name of the index, those of statements that it changes; empty where HypoPG is not there."""
-    with Server(dsn, limits, allows_writes=False) as server:
+    with Server(dsn, limits, allows_writes=False, spent=spent) as server:
         connection = server.connection
         row = connection.execute(
             "SELECT n.nspname FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n"

@@ -8,6 +8,7 @@ from enum import StrEnum
 import psycopg
 
 from tuning.explain.execution import Server
+from tuning.observe.spent import Spent
 from tuning.whatif import trial, writes
 from tuning.whatif.candidate import quoted
 from tuning.whatif.copies import Opened, Where, opened
@@ -80,9 +81,12 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Proven:
+    """``spent`` is what it cost the target."""
+
     proofs: tuple[Proof, ...]
     skipped: tuple[Query, ...]
     notes: tuple[str, ...]
+    spent: Spent
 
 
 def prove(
@@ -98,13 +102,14 @@ def prove(
         StackError: The copy's server does not start.
         psycopg.Error: A server does not answer or refuses.
     """
-    with opened(where, asked, [each.candidate.on for each in definitions], tell) as copy:
+    spent = Spent()
+    with opened(where, asked, [each.candidate.on for each in definitions], tell, spent) as copy:
         queries = [each.query for each in copy.planned if not each.query.refused]
         refused = [each.query for each in copy.planned if each.query.refused]
         if not queries:
             reasons = "; ".join(dict.fromkeys(each.refused for each in refused))
             raise Unproven(f"no statement of the workload can be proven with: {reasons}")
-        costs, told = hypothetical(where.dsn, where.limits, definitions, queries)
+        costs, told = hypothetical(where.dsn, where.limits, definitions, queries, spent)
         with (
             Server(copy.dsn, where.limits, allows_writes=runs_writes) as server,
             psycopg.connect(copy.dsn, autocommit=True, prepare_threshold=None) as connection,
@@ -118,7 +123,7 @@ def prove(
                 tell(f"building {each.name} in the copy")
                 proofs.append(runs.one(each, costs.get(each.name, ())))
     skipped = [*refused, *(replace(each.query, refused=each.refused) for each in before if each.refused)]
-    return Proven(tuple(proofs), tuple(skipped), tuple(notes))
+    return Proven(tuple(proofs), tuple(skipped), tuple(notes), spent)
 
 
 def _differences(copy: Opened, before: Sequence[Look]) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from tuning.explain.execution import Limits, Server
+from tuning.observe.spent import Spent
 from tuning.sql_tokens import split
 from tuning.whatif import access as accesses_of
 from tuning.whatif.access import Access
@@ -58,12 +59,16 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """``unserved`` are statements without a suggestion, each with the reason; ``unplanned`` of them have no plan."""
+    """``unserved`` are statements without a suggestion, each with the reason; ``unplanned`` of them have no plan.
+
+    ``spent`` is what all of it cost the target.
+    """
 
     suggestions: tuple[Suggestion, ...]
     unserved: tuple[tuple[Query, str], ...]
     notes: tuple[str, ...] = ()
     unplanned: int = 0
+    spent: Spent = field(default_factory=Spent)
 
     @property
     def is_blind(self) -> bool:
@@ -78,13 +83,19 @@ class _Read:
     reasons: dict[Query, str] = field(default_factory=dict)
 
 
-def suggest(dsn: str, limits: Limits, queries: Sequence[Query], tell: Callable[[str], None]) -> Advice:
+def suggest(
+    dsn: str, limits: Limits, queries: Sequence[Query], tell: Callable[[str], None], spent: Spent | None = None
+) -> Advice:
     """Suggest what the workload as a whole gains from.
+
+    Args:
+        spent: What reading the workload has cost the target already.
 
     Raises:
         psycopg.Error: The target does not answer, or refuses.
     """
-    with Server(dsn, limits, allows_writes=False) as server:
+    spent = spent if spent is not None else Spent()
+    with Server(dsn, limits, allows_writes=False, spent=spent) as server:
         connection = server.connection
         connection.execute("SET default_transaction_read_only = on")
         # A plan of several processes says less of what an index would save: theirs are costs of one process.
@@ -107,7 +118,7 @@ def suggest(dsn: str, limits: Limits, queries: Sequence[Query], tell: Callable[[
     suggestions.sort(key=lambda each: -each.gain)
     unserved = _unserved(done, read, suggestions, options, choosing.refused)
     unplanned = sum(each.plan is None for each in done)
-    return Advice(tuple(suggestions), tuple(unserved), tuple(notes), unplanned)
+    return Advice(tuple(suggestions), tuple(unserved), tuple(notes), unplanned, spent)
 
 
 def _read(done: Iterable[Planned], facts: Facts) -> _Read:

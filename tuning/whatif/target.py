@@ -10,6 +10,8 @@ from tuning.explain.errors import Refused
 from tuning.explain.execution import GENERIC_PLAN_SINCE, Server
 from tuning.explain.plan import Plan
 from tuning.explain.safety import called
+from tuning.observe.metering import cursors
+from tuning.observe.spent import Spent
 from tuning.sql_tokens import tokenize
 from tuning.whatif.candidate import quoted
 from tuning.whatif.errors import Unproven
@@ -75,11 +77,11 @@ class Planned:
     plan: Plan | None
 
 
-def connect(dsn: str) -> psycopg.Connection:
-    """A connection that cannot write."""
+def connect(dsn: str, spent: Spent) -> psycopg.Connection:
+    """A connection that cannot write; what it costs the server is added to ``spent``."""
     connection = psycopg.connect(
         dsn, autocommit=True, connect_timeout=10, prepare_threshold=None, application_name=APPLICATION,
-        client_encoding="utf8",
+        client_encoding="utf8", cursor_factory=cursors(spent),
     )  # fmt: skip
     connection.read_only = True
     connection.execute("SET default_transaction_read_only = on")

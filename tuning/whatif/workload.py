@@ -1,11 +1,8 @@
 """The statements that a proof is about: captured ones, those of a file, one by hand, or pg_stat_statements."""
 
-import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -13,13 +10,14 @@ import psycopg
 from tuning.explain import captures, reading, statistics_source
 from tuning.explain.errors import Refused, Unreadable
 from tuning.explain.fingerprints import shape
+from tuning.explain.inputs import sort_out
 from tuning.explain.safety import accept
 from tuning.explain.subject import Statement
+from tuning.observe.spent import Spent
 from tuning.sql_tokens import split, tokenize
 from tuning.whatif.errors import Unproven
 from tuning.whatif.query import Query
 
-_CAPTURED = re.compile(r'^\s*\{.*"sql"\s*:')
 # UPDATE ONLY schema.table: the name is one of the first words.
 _TABLE_WITHIN = 5
 
@@ -36,11 +34,19 @@ class Asked:
     top: int | None = None
 
 
-def read(asked: Asked, dsn: str, compose: Compose) -> tuple[list[Query], list[str]]:
+def read(
+    asked: Asked,
+    dsn: str,
+    compose: Compose,
+    tell: Callable[[str], None] = lambda _: None,
+    spent: Spent | None = None,
+) -> tuple[list[Query], list[str]]:
     """Read every statement that was asked for, those with the most time first; also sentences about the inputs.
 
     Args:
         compose: Puts the values of a captured statement into it.
+        tell: Is told how far the reading is.
+        spent: What asking for pg_stat_statements costs is added to this.
 
     Raises:
         Unproven: There is none, or an input is broken.
@@ -50,10 +56,11 @@ def read(asked: Asked, dsn: str, compose: Compose) -> tuple[list[Query], list[st
     try:
         if asked.statement is not None:
             queries.append(_query(Statement(*shape(asked.statement), sql=asked.statement), asked.statement))
-        found, notes = _files(asked.paths, compose)
+        found, notes = _files(asked.paths, compose, tell)
         queries += found
         if asked.from_statistics:
-            queries += [_query(each, each.sql) for each in statistics_source.statements(dsn, asked.top or 1000)]
+            counted = statistics_source.statements(dsn, asked.top or 1000, spent if spent is not None else Spent())
+            queries += [_query(each, each.sql) for each in counted]
     except Unreadable as error:
         raise Unproven(str(error)) from error
     if not queries:
@@ -65,33 +72,25 @@ def read(asked: Asked, dsn: str, compose: Compose) -> tuple[list[Query], list[st
     return queries, notes
 
 
-def _files(paths: Iterable[str], compose: Compose) -> tuple[list[Query], list[str]]:
+def _files(paths: Iterable[str], compose: Compose, tell: Callable[[str], None]) -> tuple[list[Query], list[str]]:
     """Captured calls are grouped over all files: each process of a service writes its own."""
-    captured: list[str] = []
-    calls: list[Iterable[str]] = []
+    inputs = sort_out(paths)
     queries: list[Query] = []
-    for path in paths:
-        name = "stdin" if path == "-" else path
-        lines = _lines(path)
-        first = next((line for line in lines if line.strip()), "")
-        if _CAPTURED.match(first) or path.endswith(".jsonl"):
-            captured.append(name)
-            calls.append(chain([first], lines))
-            continue
-        text = "".join(chain([first], lines))
+    for given in inputs.others:
+        text = "".join(given.read())
         try:
             reading.check(text)
         except Unreadable as error:
-            raise Unproven(f"{name}: {error}") from error
+            raise Unproven(f"{given.name}: {error}") from error
         queries += [_query(Statement(*shape(each.text), sql=each.text), each.text) for each in split(text)]
-    if not captured:
+    if not inputs.captured:
         return queries, []
-    names = ", ".join(captured)
+    name = inputs.captured_name
     try:
-        groups, broken = captures.group(chain.from_iterable(calls))
+        groups, broken = captures.group(inputs.calls(), tell)
     except Unreadable as error:
-        raise Unproven(f"{names}: {error}") from error
-    notes = [f"{broken:,} lines of {names} are no captured statement"] if broken else []
+        raise Unproven(f"{name}: {error}") from error
+    notes = [f"{broken:,} lines of {name} are no captured statement"] if broken else []
     return [*(_captured(each, compose) for each in groups), *queries], notes
 
 
@@ -100,7 +99,7 @@ def _captured(group: captures.Group, compose: Compose) -> Query:
     try:
         values = captures.values_of(group)
         return _query(statement, group.sql if values is None else compose(group.sql, values))
-    except (Unreadable, psycopg.ProgrammingError, KeyError, TypeError, ValueError) as error:
+    except (Unreadable, psycopg.Error, KeyError, TypeError, ValueError) as error:
         return _query(statement, group.sql, refused=str(error))
 
 
@@ -154,11 +153,3 @@ def written_columns(queries: Iterable[Query], table: str) -> tuple[tuple[str, ..
             if is_set and depth == 0 and following == "=" and token.kind in ("word", "quoted"):
                 columns[token.identifier] = None
     return tuple(columns), calls
-
-
-def _lines(path: str) -> Iterator[str]:
-    if path == "-":
-        yield from sys.stdin
-        return
-    with Path(path).open(encoding="utf-8", errors="replace") as file:
-        yield from file

@@ -18,7 +18,7 @@ import pytest
 
 from tests.integration.bare import bare
 from tests.integration.index.test_report import INDEXES as REPORT
-from tests.integration.index.test_report import LOAD, ROWS
+from tests.integration.index.test_report import LOAD, ROWS, told
 from tests.unit.command import ROOT, hotrow
 from tuning.stack import postgres
 
@@ -199,6 +199,7 @@ def test_needs_are_found_in_captured_traffic_proven_and_written(site: Site) -> N
     file.write_text(done.stdout)
     done = hotrow("index", "prove", "--dsn", site.dsn, "--candidates", str(file), "--json", *captured)
     proven = {each["name"]: each for each in json.loads(done.stdout)["indexes"]}
+    print(f"\n{ROWS:,} rows", *map(told, proven.values()), sep="\n")
     assert done.returncode == 0, proven
     assert proven.keys() == {each["name"] for each in suggested["candidates"]}
     for each in proven.values():
@@ -229,6 +230,7 @@ def _prove_useless(site: Site, captured: list[str], names: list[str]) -> None:
         wanted = f"CREATE INDEX {name} ON {REPORT[name]}"
         done = hotrow("index", "prove", "--dsn", site.dsn, "--json", "--index", wanted, "-", stdin=mine)
         (found,) = json.loads(done.stdout)["indexes"]
+        print(told(found))
         assert found["verdict"] == "useless", found
 
 
@@ -237,6 +239,6 @@ def _verdict(suggested: dict[str, Any], table: str, route: str) -> str:
     for each in suggested["candidates"]:
         if each["table"] == table and any(route in one["route"] for one in each["serves"]):
             return "suggested"
-    told = [each["reason"] for each in suggested["unserved"] if route in each["route"] and table in each["sql"]]
-    is_served = bool(told) and all("served well" in each or "that exists" in each for each in told)
-    return "useless" if is_served else f"missed: {told}"
+    reasons = [each["reason"] for each in suggested["unserved"] if route in each["route"] and table in each["sql"]]
+    is_served = bool(reasons) and all("served well" in each or "that exists" in each for each in reasons)
+    return "useless" if is_served else f"missed: {reasons}"
