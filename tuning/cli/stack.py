@@ -16,7 +16,7 @@ import typer
 from rich.table import Column, Table
 
 from tuning.cli.console import Progress, err, fail, out, print_json
-from tuning.stack import packages, record
+from tuning.stack import applying, packages, record
 from tuning.stack.children import describe_exit, exit_code, undisturbed
 from tuning.stack.errors import StackError
 from tuning.stack.paths import InstancePaths
@@ -50,7 +50,27 @@ def up(
     """Start PostgreSQL, a replica, PgBouncer, Redis and the service on 127.0.0.1."""
     if profile not in PROFILES:
         raise StackError(f"there is no profile {profile!r}: choose one of {', '.join(PROFILES)}")
-    ports = _ports(port or [])
+    _up(instance, profile, postgres_bin, _ports(port or []), foreground=foreground)
+
+
+def start_again(found: Record) -> None:
+    """End an instance and start it with the same profile, programs and ports.
+
+    Raises:
+        StackError: Its profile is none of the kit's, or it does not start.
+    """
+    if found.profile not in PROFILES:
+        raise StackError(
+            f"instance {found.instance} has a profile of its own, {found.profile}: start it again yourself"
+        )
+    down(found.instance)
+    ports = applying.Instance(InstancePaths.of(found.instance), found).ports()
+    _up(
+        found.instance, found.profile, Path(found.postgres_bin) if found.postgres_bin else None, ports, foreground=False
+    )
+
+
+def _up(instance: str, profile: str, postgres_bin: Path | None, ports: dict[str, int], *, foreground: bool) -> None:
     paths = InstancePaths.of(instance)
     if foreground:
         with (

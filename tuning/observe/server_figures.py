@@ -1,4 +1,4 @@
-"""What sizes a server's settings: the settings as they are, and what the server counted; data alone, so who sizes is pure."""
+"""A server's settings as they are, and what it counted: data alone, so that who sizes by them is pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Read a server's settings and what it counted, for ``hotrow settings``: read-only, each part with a reason if it fails."""
+"""Read a server's settings and what it counted, read-only; what cannot be read is noted with the reason."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -182,7 +182,5 @@ def _jit(connection: Connection) -> Jit:
 def _sessions(connection: Connection) -> dict[str, Any]:
     (row,) = connection.execute(_SEES).fetchall()
     if not row["sees"]:
-        raise PermissionError(
-            f'{row["role"]} does not see the sessions of others: GRANT pg_monitor TO "{row["role"]}"'
-        )
+        raise PermissionError(f'{row["role"]} does not see the sessions of others: GRANT pg_monitor TO "{row["role"]}"')
     return _row(connection, _SESSIONS)

@@ -100,9 +100,9 @@ class Recorded:
 class Advice:
     """What is said of one setting.
 
-    WARN and FAIL propose ``proposed`` by ``formula``, its numbers put in, because of ``evidence``; ``source`` says whose
-    formula it is, ``how`` whether a reload takes it. OK and SKIP have only ``evidence``: why it stays, or what is not
-    known. ``value`` is ``proposed`` as a number where one follows from it.
+    WARN and FAIL propose ``proposed`` by ``formula``, its numbers put in, because of ``evidence``; ``source`` says
+    whose formula it is, ``how`` whether a reload takes it. OK and SKIP have only ``evidence``: why it stays, or what is
+    not known. ``value`` is ``proposed`` as a number where one follows from it.
     """
 
     product: str

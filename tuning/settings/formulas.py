@@ -1,4 +1,4 @@
-"""The formulas, once: `hotrow settings` proposes by them, and the rule server-settings of `hotrow advise` judges by them."""
+"""The formulas, once, for `hotrow settings` and for the rule server-settings of `hotrow advise`."""
 
 import math
 

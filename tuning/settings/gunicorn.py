@@ -62,7 +62,7 @@ def _threads(facts: Facts, workers: Workers) -> Advice:
     found = _inside(facts)
     if isinstance(found, str):
         return _said(name, Outcome.SKIP, workers.threads, found)
-    rate, inside, law = found
+    _, inside, law = found
     if facts.web_cores is None:
         return _said(name, Outcome.SKIP, workers.threads, "the cores of gunicorn's machine are not known: --web-cores")
     most = MOST_THREADS_OF_CORES * facts.web_cores
@@ -85,9 +85,8 @@ def _max_in_flight(facts: Facts, workers: Workers) -> Advice:
         return _said(name, Outcome.SKIP, int(current), found)
     rate = found[0]
     wanted = max(LEAST_IN_FLIGHT, math.ceil(rate / workers.workers * INSIDE_S))
-    formula = (
-        f"max({rate:,.0f} requests/s / {workers.workers} workers x {INSIDE_S * 1000:.0f} ms, {LEAST_IN_FLIGHT}) = {wanted}"
-    )
+    served = f"{rate:,.0f} requests/s / {workers.workers} workers x {INSIDE_S * 1000:.0f} ms"
+    formula = f"max({served}, {LEAST_IN_FLIGHT}) = {wanted}"
     if int(current) >= wanted:
         return _said(name, Outcome.OK, int(current), f"{formula}, and {current} are let in")
     if int(current) == 0:

@@ -55,9 +55,7 @@ def judge(
 ) -> Report:
     """Size every setting; what somebody accepted is shown and does not count."""
     covered = tuple(accepted)
-    found = []
-    for each in (*pgbouncer.advise(facts), *gunicorn.advise(facts)):
-        found.append(_accepted(each, covered, today))
+    found = [_accepted(each, covered, today) for each in (*pgbouncer.advise(facts), *gunicorn.advise(facts))]
     pools = {each.about: each for each in found if each.name == "pool_size" and each.is_proposed and not each.ignored}
     if facts.pool_servers is not None:
         # As the pools will be: max_connections has to hold them.

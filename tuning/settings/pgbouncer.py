@@ -52,7 +52,9 @@ def _pools(facts: Facts, pooler: Pooler) -> Iterator[Advice]:
         return
     measured = {pool.database: pool for pool in facts.pools}
     for database in pooler.databases:
-        current = int(pooler.number("default_pool_size", POOL_SIZE)) if database.pool_size is None else database.pool_size
+        current = (
+            int(pooler.number("default_pool_size", POOL_SIZE)) if database.pool_size is None else database.pool_size
+        )
         if pooler.mode(database.name) == "session":
             continue
         yield _pool_size(facts, database.name, current, measured.get(database.name))

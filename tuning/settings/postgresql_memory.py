@@ -40,9 +40,9 @@ def shared_buffers(facts: Facts) -> Advice:
     reads = counters.blocks_hit + counters.blocks_read if counters is not None else 0.0
     hit = counters.blocks_hit / reads if counters is not None and reads else None
     is_recorded = facts.recorded is not None and facts.recorded.counters is not None
-    if counters is not None and hit is not None and hit >= GOOD_HIT_RATIO:
-        if not facts.too_young(counters.seconds, is_recorded=is_recorded):
-            return keep(facts, name, f"{hit:.2%} of {reads:,.0f} block reads were answered from it")
+    is_old = counters is not None and not facts.too_young(counters.seconds, is_recorded=is_recorded)
+    if is_old and hit is not None and hit >= GOOD_HIT_RATIO:
+        return keep(facts, name, f"{hit:.2%} of {reads:,.0f} block reads were answered from it")
     told = f", {hit:.1%} of block reads hit" if hit is not None else ""
     evidence = f"databases of {memory(data)} do not fit into {memory(current)}{told}"
     return propose(facts, name, memory(wanted), wanted, formula=numbers, evidence=evidence, source=_MANUAL)
@@ -69,10 +69,8 @@ def work_mem(facts: Facts) -> Advice:
     current, buffers = facts.number(name), facts.number("shared_buffers")
     processes = facts.number("max_connections") + facts.number("max_worker_processes")
     most = formulas.work_mem_bytes(all_bytes, buffers, processes)
-    numbers = (
-        f"({memory(all_bytes)} - shared_buffers {memory(buffers)}) / (({facts.number('max_connections'):.0f} connections"
-        f" + {facts.number('max_worker_processes'):.0f} workers) x {formulas.WORK_MEM_PARTS})"
-    )
+    sessions = f"{facts.number('max_connections'):.0f} connections + {facts.number('max_worker_processes'):.0f} workers"
+    numbers = f"({memory(all_bytes)} - shared_buffers {memory(buffers)}) / (({sessions}) x {formulas.WORK_MEM_PARTS})"
     numbers += f", at least {memory(formulas.MIN_WORK_MEM_BYTES)} = {memory(most)}"
     if current > FAR_WORK_MEM * most:
         evidence = f"{memory(current)} for each sort of each connection is over {FAR_WORK_MEM:g} times what fits"

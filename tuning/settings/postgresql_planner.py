@@ -63,9 +63,7 @@ def max_parallel_workers(facts: Facts) -> Advice:
     if current > cores and not is_near(current, cores):
         evidence = f"{current:.0f} parallel workers share {cores} cores with the sessions that they work for"
         formula = f"as many as cores: {cores}"
-        return propose(
-            facts, name, f"{cores}", float(cores), formula=formula, evidence=evidence, source=source
-        )
+        return propose(facts, name, f"{cores}", float(cores), formula=formula, evidence=evidence, source=source)
     counters = facts.counters
     if counters is None or counters.workers_wanted is None or counters.workers_launched is None:
         return keep(facts, name, f"{current:.0f} for {cores} cores")
