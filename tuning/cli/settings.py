@@ -26,6 +26,7 @@ from tuning.settings.judge import Report, judge
 from tuning.stack import applying
 from tuning.stack.applying import Instance
 from tuning.stack.errors import StackError
+from tuning.stack.profiles import PROFILES
 
 SECONDS = 10.0
 # The largest machines that are sold have 32 TiB.
@@ -124,7 +125,10 @@ def _instance(dsn: str | None, pooler: str | None, name: str | None, *, is_chang
     if name is not None:
         if dsn is not None or pooler is not None:
             raise Unreadable("--instance has a server and PgBouncer of its own: leave --dsn and --pooler out")
-        return Instance.of(name)
+        found = Instance.of(name)
+        if found.record.profile not in PROFILES:
+            raise Unreadable(f"instance {name} has a profile that is none of the kit's: {found.record.profile}")
+        return found
     if is_changed:
         raise Unreadable("--apply and --undo change the kit's own stack alone (--instance): apply the diff by hand")
     if dsn is None:
@@ -168,7 +172,7 @@ def _apply(instance: Instance, report: Report) -> tuple[str, ...]:
 
 def _undo(instance: Instance) -> None:
     found = applying.undo(instance)
-    if found.postgresql_before or found.service:
+    if found.service or applying.need_restart(instance, found.postgresql_before):
         err.print("restarting the instance", markup=False)
         start_again(instance.record)
     count = len(found.postgresql_before) + len(found.pgbouncer) + len(found.service)

@@ -119,6 +119,13 @@ def apply(
     return tuple(reverse)
 
 
+def need_restart(instance: Instance, names: Iterable[str]) -> bool:
+    """Whether one of these settings of PostgreSQL is taken at a start alone."""
+    with psycopg.connect(instance.superuser(), autocommit=True) as connection:
+        statement = "SELECT 1 FROM pg_settings WHERE context = 'postmaster' AND name = ANY (%s)"
+        return connection.execute(statement, [list(names)]).fetchone() is not None
+
+
 def undo(instance: Instance) -> Tuned:
     """Take back everything that was applied, and return what it was.
 
