@@ -24,7 +24,11 @@ _STANDBY_FLOORS = ("max_connections", "max_worker_processes")
 _BEFORE = """
     SELECT name, CASE WHEN sourcefile LIKE '%%postgresql.auto.conf' THEN current_setting(name) END
       FROM pg_settings WHERE name = ANY (%s)"""
-_ERRORS = "SELECT string_agg(name || ': ' || error, '; ') FROM pg_file_settings WHERE error NOT LIKE '%restart%'"
+# What only a start takes is told there as if it could not be applied; its value was parsed by ALTER SYSTEM.
+_ERRORS = """
+    SELECT string_agg(coalesce(f.name || ': ', '') || f.error, '; ') FROM pg_file_settings AS f
+      LEFT JOIN pg_settings AS s ON s.name = f.name
+     WHERE f.error IS NOT NULL AND s.context IS DISTINCT FROM 'postmaster'"""
 
 
 @dataclass(frozen=True, slots=True)
