@@ -1,7 +1,9 @@
 """Sizes of settings: wrong figures propose, right ones do not, and what is proposed asks for nothing more."""
 
+import json
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -27,11 +29,12 @@ from tuning.contract import Outcome
 from tuning.ignores import Ignore
 from tuning.observe.snapshot import Hardware, Snapshot
 from tuning.reports import settings as reports
-from tuning.settings import formulas, postgresql_wal
+from tuning.settings import formulas, postgresql_wal, recorded
 from tuning.settings.facts import Advice, Facts, Machine
 from tuning.settings.judge import judge
 from tuning.stack import tuned
 from tuning.stack.errors import StackError
+from tuning.timeline import FORMAT, Header, Sample, Timeline
 
 TODAY = date(2026, 1, 1)
 
@@ -205,6 +208,29 @@ def test_pgbouncer_ini_is_changed_in_place_and_added_to() -> None:
 def test_pgbouncer_ini_without_the_database_is_refused() -> None:
     with pytest.raises(StackError, match="no database other"):
         tuned.configured(INI, {"other/pool_size": "6"})
+
+
+def test_timeline_with_samples_of_another_form_exits_2(tmp_path: Path) -> None:
+    file = tmp_path / "timeline.jsonl"
+    lines = [{"format": FORMAT, "started": 0, "sources": [], "facts": {}}]
+    lines += [{"t": t, "kind": "database", "totals": 3, "tables": []} for t in (1, 2)]
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    done = hotrow("settings", "--dsn", "host=127.0.0.1 port=1", "--timeline", str(file))
+    assert (done.returncode, "another form" in done.stderr) == (2, True)
+
+
+def test_timeline_gives_rates_of_its_own_time() -> None:
+    totals = [
+        {"xact_commit": 0, "xact_rollback": 0, "temp_files": 0, "temp_bytes": 0, "wal_bytes": 0, "wal_syncs": 0},
+        {"xact_commit": 90, "xact_rollback": 10, "temp_files": 2, "temp_bytes": 50, "wal_bytes": 1000, "wal_syncs": 5},
+    ]
+    samples = tuple(Sample(10.0 * n, "database", {"totals": each, "tables": []}) for n, each in enumerate(totals))
+    found = recorded.reduce(Timeline(Header(0.0), samples))
+    assert found.counters is not None
+    assert found.wal is not None
+    assert (found.counters.seconds, found.counters.commits, found.counters.temp_bytes) == (10, 100, 50)
+    assert (found.wal.bytes, found.wal.flushes, found.wal.flush_ms, found.wal.commits) == (1000, 5, None, 100)
+    assert recorded.reduce(Timeline(Header(0.0), samples[:1])).counters is None
 
 
 @pytest.mark.parametrize(

@@ -53,10 +53,14 @@ def gather(given: Given, tell: Callable[[str], None]) -> tuple[Facts, tuple[str,
         psycopg.Error: The server does not answer.
     """
     seen = _timeline(given.timeline) if given.timeline is not None else None
+    try:
+        found = evidence.reduce(seen) if seen is not None else None
+        counted = recorded.reduce(seen) if seen is not None else None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"{given.timeline} holds a sample of another form: {error!r}") from error
     tell("reading the server")
     server = tunables.read(given.dsn)
     host = _machine(given, server)
-    found = evidence.reduce(seen) if seen is not None else None
     pooler, samples = None, list(seen.of(POOLER)) if seen is not None else []
     if given.console is not None:
         pooler = _pooler(given.console)
@@ -74,7 +78,7 @@ def gather(given: Given, tell: Callable[[str], None]) -> tuple[Facts, tuple[str,
         web_cores=given.web_cores,
         limits=given.limits,
         evidence=found,
-        recorded=recorded.reduce(seen) if seen is not None else None,
+        recorded=counted,
         min_days=given.min_days,
     )
     return facts, tuple(_read(facts, seen)), tuple(f"{part}: {why}" for part, why in server.unreadable.items())
