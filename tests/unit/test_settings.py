@@ -147,6 +147,27 @@ def test_pool_of_batches_stays_small() -> None:
     assert asked(pools(2, xact_s=80.0)(FACTS), "pgbouncer/shop/pool_size").proposed == "9"
 
 
+def test_pool_does_not_grow_while_the_processors_are_full() -> None:
+    assert FACTS.evidence is not None
+    assert FACTS.evidence.processors is not None
+    short = pools(2, xact_s=30.0)(FACTS)
+    assert asked(short, "pgbouncer/shop/pool_size").proposed == "7"
+    full = replace(FACTS.evidence, processors=replace(FACTS.evidence.processors, idle=0.05))
+    assert asked(replace(short, evidence=full), "pgbouncer/shop/pool_size").outcome is Outcome.OK
+
+
+def test_one_server_more_is_noise_unless_somebody_waits() -> None:
+    key = "pgbouncer/shop/pool_size"
+    assert asked(pools(1, xact_s=1.0, queue=0.0)(FACTS), key).outcome is Outcome.OK
+    assert asked(pools(1, xact_s=1.0, queue=1.5)(FACTS), key).proposed == "2"
+
+
+def test_counters_that_no_timeline_has_are_not_said_to_be_in_one() -> None:
+    young = server(wal=replace(SERVER.wal, seconds=60.0))(FACTS)  # type: ignore[type-var]
+    assert "--timeline" not in asked(young, "postgresql/checkpoint_timeout").evidence
+    assert "--timeline" in asked(young, "postgresql/max_wal_size").evidence
+
+
 def test_old_pgbouncer_is_asked_for_no_prepared_statements() -> None:
     assert FACTS.pooler is not None
     old = replace(FACTS, pooler=replace(FACTS.pooler, version=(1, 18, 0)))
@@ -173,11 +194,11 @@ def test_ignored_proposal_neither_counts_nor_is_in_the_diff() -> None:
 
 
 def test_diff_has_each_line_before_and_after() -> None:
-    report = judge(pools(40, xact_s=30.0)(FACTS))
+    report = judge(pools(40, xact_s=200.0)(FACTS))
     text = list(reports.diff(report.proposed, FACTS.pooler))
     assert "+shared_buffers = '4GB'" in text
     assert any(line.startswith("-shop = ") and line.endswith("pool_size=40") for line in text)
-    assert any(line.startswith("+shop = ") and line.endswith("pool_size=7") for line in text)
+    assert any(line.startswith("+shop = ") and line.endswith("pool_size=9") for line in text)
 
 
 def test_markdown_and_json_hold_every_proposal() -> None:

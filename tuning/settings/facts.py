@@ -75,13 +75,15 @@ class Facts:
         recorded = self.recorded.wal if self.recorded is not None else None
         return recorded or self.server.wal
 
-    def too_young(self, seconds: float, *, is_recorded: bool) -> str:
-        """Why counters are no evidence yet; empty where they are. What a timeline recorded was meant to be typical."""
+    def too_young(self, seconds: float, *, is_recorded: bool | None = None) -> str:
+        """Why counters are no evidence yet; empty where they are. What a timeline recorded was meant to be typical.
+
+        ``is_recorded`` is None for what no timeline has.
+        """
         if is_recorded or seconds >= self.min_days * DAY_S:
             return ""
-        return (
-            f"counters are {seconds / DAY_S:.1f} days old, and {self.min_days:g} are needed: "
-            "--since-days, or a timeline of a typical load with --timeline"
+        return f"counters are {seconds / DAY_S:.1f} days old, and {self.min_days:g} are needed: --since-days" + (
+            ", or a timeline of a typical load with --timeline" if is_recorded is not None else ""
         )
 
 

@@ -27,6 +27,8 @@ PREPARED_SINCE = (1, 21)
 SHORT_IDLE_S = 60
 # Ours: of the one core that its one thread has.
 BUSY = 0.8
+# Ours: of the host's time; a pool that grows then only moves its queue to the processors.
+FULL_IDLE = 0.1
 # Ours: an administrator and a deployment's second set of workers' first connections.
 SPARE_CLIENTS = 10
 # Ours: fewer transactions say nothing of a pool.
@@ -77,7 +79,6 @@ def _pool_size(facts: Facts, name: str, current: int, pool: Pool | None) -> Advi
         return said(Outcome.SKIP, facts.machine.reasons.get("cores", "the server's cores are not known: --cores"))
     seconds = facts.pools_seconds
     rate, held_s = pool.transactions / seconds, pool.xact_s / pool.transactions
-    # Who waited would have held a server as well.
     wanted = rate * held_s
     cores_bound = formulas.servers_of_cores(facts.machine.cores)
     bound = min(LANE_SERVERS, cores_bound) if name.endswith(LANE) else cores_bound
@@ -87,15 +88,32 @@ def _pool_size(facts: Facts, name: str, current: int, pool: Pool | None) -> Advi
     why = f"{LANE_SERVERS} for batches" if name.endswith(LANE) else f"2 x {facts.machine.cores} cores + 1 = {bound}"
     formula = f"min({law}, + 2 x sqrt -> {formulas.servers_for(wanted)}, {why}) = {needed}"
     source = "Little's law, square-root staffing; HikariCP wiki, About Pool Sizing"
-    is_short, is_long = needed > current, current > bound
-    if not (is_short or is_long) or abs(needed - current) <= max(1.0, TOLERANCE * current):
+    if wanted > bound < current:
+        told += f": more at a time than {bound}, which make each other slower"
+    elif needed <= current:
         return said(Outcome.OK, told)
-    if is_long and wanted > bound:
-        told += f"; more than the cores work on at a time ({bound})"
-    how = RELOAD
+    elif _is_full(facts):
+        return said(Outcome.OK, f"{told}; the processors have nothing left, so more would wait for those")
+    if abs(needed - current) <= max(1.0, TOLERANCE * current) and pool.queue < 1:
+        return said(Outcome.OK, told)
     return Advice(
-        PRODUCT, "pool_size", Outcome.WARN, str(current), told, str(needed), formula, source, how, float(needed), name
+        PRODUCT,
+        "pool_size",
+        Outcome.WARN,
+        str(current),
+        told,
+        str(needed),
+        formula,
+        source,
+        RELOAD,
+        float(needed),
+        name,
     )
+
+
+def _is_full(facts: Facts) -> bool:
+    processors = facts.evidence.processors if facts.evidence is not None else None
+    return processors is not None and processors.idle is not None and processors.idle < FULL_IDLE
 
 
 def _max_client_conn(facts: Facts, pooler: Pooler) -> Advice:

@@ -49,7 +49,7 @@ def checkpoint_timeout(facts: Facts) -> Advice:
     name, wal = "checkpoint_timeout", facts.server.wal
     if wal is None or wal.full_page_images is None:
         return skip(facts, name, unread(facts, "wal"))
-    if young := facts.too_young(wal.seconds, is_recorded=False):
+    if young := facts.too_young(wal.seconds):
         return skip(facts, name, young)
     share = min(wal.full_page_images * _PAGE_BYTES / wal.bytes, 1.0) if wal.bytes else 0.0
     current_s = facts.number(name) / 1000
@@ -111,7 +111,7 @@ def wal_buffers(facts: Facts) -> Advice:
     name, wal, counters = "wal_buffers", facts.server.wal, facts.server.counters
     if wal is None or wal.buffers_full is None or counters is None:
         return skip(facts, name, unread(facts, "wal" if wal is None else "counters"))
-    if young := facts.too_young(min(wal.seconds, counters.seconds), is_recorded=False):
+    if young := facts.too_young(min(wal.seconds, counters.seconds)):
         return skip(facts, name, young)
     per_transaction = (wal.buffers_full / wal.seconds) / max(counters.commits / counters.seconds, 1e-9)
     told = f"they were full {wal.buffers_full:,.0f} times, {per_transaction:.3f} times a transaction"
