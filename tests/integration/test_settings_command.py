@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -121,6 +122,16 @@ def test_every_part_of_a_server_is_read(instance: Instance) -> None:
 def test_role_without_rights_is_told_what_to_grant(own: Stack) -> None:
     found = settings("--dsn", own.conninfo("readonly"), "--storage", "ssd")
     assert any("pg_monitor" in note for note in found["notes"])
+
+
+def test_exit_code_follows_fail_on_and_the_ignore_file(instance: Instance, tmp_path: Path) -> None:
+    address = ("settings", "--dsn", instance.superuser(), "--storage", "ssd")
+    declined = tmp_path / "declined.toml"
+    declined.write_text('[[ignore]]\nkey = "postgresql/*"\nreason = "shared host"\nuntil = 2999-01-01\n')
+    assert hotrow(*address).returncode == 0
+    assert hotrow(*address, "--fail-on", "warn").returncode == 1
+    done = hotrow(*address, "--fail-on", "warn", "--ignore", str(declined))
+    assert (done.returncode, "(ignored: shared host)" in done.stdout, "+++" in done.stdout) == (0, True, False)
 
 
 def wait_for(instance: Instance, name: str, value: str) -> None:

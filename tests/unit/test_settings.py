@@ -158,8 +158,8 @@ def test_pool_does_not_grow_while_the_processors_are_full() -> None:
 
 def test_one_server_more_is_noise_unless_somebody_waits() -> None:
     key = "pgbouncer/shop/pool_size"
-    assert asked(pools(1, xact_s=1.0, queue=0.0)(FACTS), key).outcome is Outcome.OK
-    assert asked(pools(1, xact_s=1.0, queue=1.5)(FACTS), key).proposed == "2"
+    assert asked(pools(1, xact_s=2.5, queue=0.0)(FACTS), key).outcome is Outcome.OK
+    assert asked(pools(1, xact_s=2.5, queue=1.5)(FACTS), key).proposed == "2"
 
 
 def test_counters_that_no_timeline_has_are_not_said_to_be_in_one() -> None:
