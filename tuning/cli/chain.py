@@ -92,6 +92,11 @@ def _excluded(names: list[str]) -> dict[str, str]:
     return dict.fromkeys(names, "excluded by --exclude")
 
 
+def workers_of(configuration: str | None, options: Mapping[str, object]) -> Workers | None:
+    """gunicorn as its configuration and options say; None where neither was given."""
+    return _workers(configuration, sys.executable, Path(), options)
+
+
 def _workers(configuration: str | None, python: str, directory: Path, options: Mapping[str, object]) -> Workers | None:
     if configuration is None and all(value is None for value in options.values()):
         return None

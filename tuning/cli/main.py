@@ -20,6 +20,7 @@ from tuning.cli import (
     observe,
     psql,
     rules,
+    settings,
     stack,
     verify,
 )
@@ -52,6 +53,7 @@ failover.register(app)
 index.register(app)
 observe.register(app)
 rules.register(app)
+settings.register(app)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import typer
 from rich.table import Column, Table
 
 from tuning.cli.console import Progress, err, fail, out, print_json
-from tuning.stack import packages, record
+from tuning.stack import applying, packages, record
 from tuning.stack.children import describe_exit, exit_code, undisturbed
 from tuning.stack.errors import StackError
 from tuning.stack.paths import InstancePaths
@@ -51,22 +51,37 @@ def up(
     if profile not in PROFILES:
         raise StackError(f"there is no profile {profile!r}: choose one of {', '.join(PROFILES)}")
     ports = _ports(port or [])
-    paths = InstancePaths.of(instance)
     if foreground:
         with (
             Progress() as progress,
             running(instance, PROFILES[profile], postgres_bin=postgres_bin, ports=ports, report=progress.step) as stack,
         ):
-            _print_parts(record.read(paths.record), as_json=False)
+            _print_parts(record.read(InstancePaths.of(instance).record), as_json=False)
             err.print("Ctrl-C ends the stack.")
             watch(stack)
+    _print_parts(_up(instance, profile, postgres_bin, ports), as_json=False)
+
+
+def start_again(found: Record) -> None:
+    """End an instance and start it with the same profile, programs and ports.
+
+    Raises:
+        StackError: It does not end, or does not start.
+    """
+    _end(found, InstancePaths.of(found.instance))
+    ports = applying.Instance(InstancePaths.of(found.instance), found).ports()
+    _up(found.instance, found.profile, Path(found.postgres_bin) if found.postgres_bin else None, ports)
+
+
+def _up(instance: str, profile: str, postgres_bin: Path | None, ports: dict[str, int]) -> Record:
+    paths = InstancePaths.of(instance)
     with record.exclusive(paths):
         paths.record.unlink(missing_ok=True)
     command = [sys.executable, "-m", "tuning.stack.supervisor", "--instance", instance, "--profile", profile]
     command += ["--ports", json.dumps(ports)]
     if postgres_bin is not None:
         command += ["--postgres-bin", str(postgres_bin)]
-    _print_parts(_supervise(command, paths), as_json=False)
+    return _supervise(command, paths)
 
 
 def down(
@@ -77,13 +92,7 @@ def down(
     paths = InstancePaths.of(instance)
     found = record.read(paths.record)
     if record.is_held(paths) and found is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(found.pid, signal.SIGTERM)
-        deadline = time.monotonic() + DOWN_TIMEOUT_S
-        while record.is_held(paths):
-            if time.monotonic() > deadline:
-                raise StackError(f"process {found.pid} did not end within {DOWN_TIMEOUT_S:.0f} s")
-            time.sleep(WATCH_INTERVAL_S)
+        _end(found, paths)
         out.print(f"Instance {instance} has ended.", markup=False)
     else:
         out.print(f"Instance {instance} is not running.", markup=False)
@@ -91,6 +100,16 @@ def down(
         with record.exclusive(paths):
             shutil.rmtree(paths.root)
         out.print(f"Removed {paths.root}", markup=False)
+
+
+def _end(found: Record, paths: InstancePaths) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(found.pid, signal.SIGTERM)
+    deadline = time.monotonic() + DOWN_TIMEOUT_S
+    while record.is_held(paths):
+        if time.monotonic() > deadline:
+            raise StackError(f"process {found.pid} did not end within {DOWN_TIMEOUT_S:.0f} s")
+        time.sleep(WATCH_INTERVAL_S)
 
 
 def status(

@@ -98,11 +98,13 @@ def database(connection: Connection) -> Database:
 
 def settings(connection: Connection) -> dict[str, str | float]:
     """Settings as numbers in bytes or milliseconds where they have such a unit."""
-    return {row["name"]: _value(**row) for row in connection.execute(_SETTINGS)}
+    return {
+        row["name"]: setting_value(row["setting"], row["unit"], row["vartype"]) for row in connection.execute(_SETTINGS)
+    }
 
 
-def _value(name: str, setting: str, unit: str | None, vartype: str) -> str | float:
-    del name
+def setting_value(setting: str, unit: str | None, vartype: str) -> str | float:
+    """A value of pg_settings: a number in bytes or milliseconds where it has such a unit, else its text."""
     if vartype not in ("integer", "real"):
         return setting
     number = float(setting)

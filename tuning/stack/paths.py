@@ -51,6 +51,11 @@ class InstancePaths:
     def pgpass(self) -> Path:
         return self.root / "pgpass"
 
+    @property
+    def tuned(self) -> Path:
+        """With the data, so that a fresh instance has its profile's settings."""
+        return self.root / "data" / "tuned.json"
+
     def data(self, part: str) -> Path:
         return self.root / "data" / part
 

@@ -13,6 +13,7 @@ from tuning.stack.binaries import Program
 from tuning.stack.children import Child, spawn
 from tuning.stack.ports import HOST
 from tuning.stack.secrets import write_private
+from tuning.stack.tuned import configured
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "pgbouncer" / "pgbouncer.ini.template"
 # Since 1.23 SIGTERM waits until every client has left, which pooled clients never do.
@@ -46,8 +47,11 @@ def start(
     values: Mapping[str, str],
     users: Mapping[str, str],
     conninfo: str,
+    changes: Mapping[str, str] | None = None,
 ) -> Child:
     """Write the configuration and start PgBouncer; ``users`` maps a name of its own file to the password.
+
+    ``changes`` are settings that are not the template's (see ``Tuned``).
 
     Raises:
         StackError: It does not start, or PostgreSQL does not answer through it.
@@ -57,7 +61,8 @@ def start(
     write_private(auth_file, "".join(f'"{name}" "{secret}"\n' for name, secret in users.items()))
     configuration = directory / "pgbouncer.ini"
     given = {"LISTEN_HOST": HOST, "LISTEN_PORT": str(port), "AUTH_FILE": str(auth_file), **values}
-    write_private(configuration, render(TEMPLATE.read_text(), program.release, given))
+    rendered = render(TEMPLATE.read_text(), program.release, given)
+    write_private(configuration, configured(rendered, changes or {}))
     account.give(auth_file)
     account.give(configuration)
     child = spawn(

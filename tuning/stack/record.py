@@ -40,6 +40,8 @@ class Record:
     parts: list[Part] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     message: str = ""
+    postgres_bin: str = ""
+    """The directory of another PostgreSQL than the embedded one, for whoever starts the instance again."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

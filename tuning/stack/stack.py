@@ -12,7 +12,7 @@ from types import TracebackType
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from tuning.stack import binaries, pgbouncer, postgres, redis, web, worker
+from tuning.stack import binaries, pgbouncer, postgres, redis, tuned, web, worker
 from tuning.stack.accounts import server_account
 from tuning.stack.children import PROBE_INTERVAL_S, Child, undisturbed
 from tuning.stack.errors import PartDied, StackError
@@ -68,6 +68,7 @@ class Stack:
         self._children: dict[str, Child] = {}
         self._parts: dict[str, Part] = {}
         self._require_space()
+        self._tuned = tuned.read(paths.tuned)
         self._account = server_account()
         self._binaries = binaries.postgres(postgres_bin, self._account)
         self._pgbouncer = self._optional("pgbouncer", profile.has_pgbouncer, "the service uses its own pool alone")
@@ -199,9 +200,10 @@ class Stack:
             "DATABASE_URL": self.pooled,
             "LANE_DATABASE_URL": self.lane,
             **self.profile.service,
+            **self._tuned.service,
         }
         if self._pgbouncer is not None:
-            env["PGBOUNCER_MAX_CLIENTS"] = str(MAX_CLIENT_CONN)
+            env["PGBOUNCER_MAX_CLIENTS"] = self._tuned.pgbouncer.get("max_client_conn", str(MAX_CLIENT_CONN))
         if self.profile.has_replica and self.profile.has_replica_reads:
             env["REPLICA_URL"] = self.conninfo(self.profile.role, "replica")
         if self._redis is not None:
@@ -300,6 +302,7 @@ class Stack:
                 "ADMIN_USER": postgres.MONITOR_ROLE,
                 "AUTH_USER": postgres.POOLER_ROLE,
             },
+            changes=self._tuned.pgbouncer,
             users=users,
             conninfo=self.pooled,
         )

@@ -88,7 +88,9 @@ def running(
         if is_fresh:
             for folder in ("data", "log"):
                 shutil.rmtree(paths.root / folder, ignore_errors=True)
-        current = Record(instance=name, profile=profile.name, state="starting", pid=os.getpid())
+        current = Record(
+            instance=name, profile=profile.name, state="starting", pid=os.getpid(), postgres_bin=str(postgres_bin or "")
+        )
 
         def step(message: str) -> None:
             record.write(paths.record, replace(current, message=message))

@@ -15,15 +15,11 @@ from tuning.advisors.quantities import size
 from tuning.advisors.subject import Subject
 from tuning.contract import Outcome
 from tuning.observe.snapshot import Snapshot
+from tuning.settings import formulas
 
 NEEDS = ("settings",)
 WEIGHT = 1
 
-# pgtune, configurationSlice.js, for web.
-BUFFERS_SHARE, CACHE_SHARE = 0.25, 0.75
-MAX_WAL_BYTES = 4 * 1024**3
-SSD_PAGE_COST = 1.1
-WORK_MEM_PARTS, MIN_WORK_MEM_BYTES = 3, 4 * 1024**2
 # Mine: how far from a formula is a finding.
 FAR, FAR_WORK_MEM = 2.0, 4.0
 SLOW_PAGE_COST = 2.0
@@ -37,27 +33,27 @@ def check(subject: Subject) -> Iterator[Found]:
     else:
         yield from _memory(snapshot, snapshot.hardware.memory_bytes)
     wal = snapshot.number("max_wal_size")
-    if 0 < wal < MAX_WAL_BYTES:
+    if 0 < wal < formulas.MAX_WAL_BYTES:
         yield _found("max_wal_size", f"{size(wal)}: checkpoints come more often than they need", "4GB")
     cost = snapshot.number("random_page_cost")
     if cost > SLOW_PAGE_COST:
-        yield _found("random_page_cost", f"{cost:g}, for turning disks", f"{SSD_PAGE_COST}")
+        yield _found("random_page_cost", f"{cost:g}, for turning disks", f"{formulas.SSD_PAGE_COST}")
     if snapshot.settings.get("jit") == "on":
         yield _found("jit", "on: short queries are compiled for longer than they run", "off")
 
 
 def _memory(snapshot: Snapshot, memory_bytes: int) -> Iterator[Found]:
     buffers, cache = snapshot.number("shared_buffers"), snapshot.number("effective_cache_size")
-    good = BUFFERS_SHARE * memory_bytes
+    good = formulas.shared_buffers_bytes(memory_bytes)
     if buffers and not good / FAR <= buffers <= good * FAR:
         text = f"{size(buffers)}, of {size(memory_bytes)} memory; a quarter is {size(good)}"
         yield _found("shared_buffers", text, f"{good / 1024**2:.0f}MB")
-    good_cache = CACHE_SHARE * memory_bytes
+    good_cache = formulas.effective_cache_bytes(memory_bytes)
     if cache and cache < good_cache / FAR:
         text = f"{size(cache)}, of {size(memory_bytes)} memory; three quarters are {size(good_cache)}"
         yield _found("effective_cache_size", text, f"{good_cache / 1024**2:.0f}MB")
     processes = snapshot.number("max_connections", 100.0) + snapshot.number("max_worker_processes", 8.0)
-    work = max(MIN_WORK_MEM_BYTES, (memory_bytes - buffers) / (processes * WORK_MEM_PARTS))
+    work = formulas.work_mem_bytes(memory_bytes, buffers, processes)
     if snapshot.number("work_mem") > FAR_WORK_MEM * work:
         text = f"{size(snapshot.number('work_mem'))} for each sort of each connection; all at once have {size(work)}"
         yield _found("work_mem", text, f"{work / 1024:.0f}kB")
