@@ -18,6 +18,7 @@ from tuning.cli import (
     lint,
     migrations,
     observe,
+    plans,
     psql,
     rules,
     stack,
@@ -50,6 +51,7 @@ explain.register(app)
 advise.register(app)
 failover.register(app)
 index.register(app)
+plans.register(app)
 observe.register(app)
 rules.register(app)
 
