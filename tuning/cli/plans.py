@@ -120,11 +120,8 @@ def check(
         with measuring.server(dsn, limits, allows_writes=execute_writes) as server, Progress() as progress:
             queries, notes = ([], []) if asked == Asked(top=top) else workload.read(asked, dsn, server.composed)
             against = checking.Against(baseline, partial(baseline_file.line_of, text), progress.figures)
-            checked = checking.check(server, against, queries)
-        if queries:
-            unseen = {entry.key for entry in baseline.entries} - {(each.route, each.fingerprint) for each in queries}
-            notes += [f"{len(unseen)} statements of the baseline are not in what was given"] if unseen else []
-        found = checking.report(str(path), checked, notes, accepted, datetime.now(UTC).date())
+            checked, told = checking.check(server, against, queries)
+        found = checking.report(str(path), checked, [*notes, *told], accepted, datetime.now(UTC).date())
     except (OSError, ValueError, psycopg.Error) as error:
         raise _stop(error) from error
     _print(found, Format.JSON if as_json else form, is_verbose=verbose)

@@ -32,8 +32,10 @@ class Against:
     tell: Tell
 
 
-def check(on: Server, against: Against, queries: Iterable[Query]) -> list[Checked]:
+def check(on: Server, against: Against, queries: Sequence[Query]) -> tuple[list[Checked], list[str]]:
     """Check every statement of the baseline, then those of ``queries`` that are not in it or have other values.
+
+    What was given and has no plan, such as COMMIT and writes, is only counted, in the sentences that come along.
 
     Raises:
         psycopg.OperationalError: The server is gone.
@@ -44,17 +46,19 @@ def check(on: Server, against: Against, queries: Iterable[Query]) -> list[Checke
         for sql, plans in entry.for_values().items():
             run = partial(_measured, on, entry, sql, is_planned=all(plan.blocks is None for plan in plans))
             checked.append(_check(on, against, entry.key, sql, entry, run))
+    given = []
     for query in queries:
-        found = known.get((query.route, query.fingerprint))
-        if found is not None and query.sql in found.for_values():
-            continue
         key = (query.route, query.fingerprint)
-        if query.refused:
-            checked.append(Checked(*key, query.sql, 0, skipped=query.refused))
+        found = known.get(key)
+        if query.refused or (found is not None and query.sql in found.for_values()):
             continue
         run = partial(_measured, on, found, query.sql, is_planned=query.is_open)
-        checked.append(_check(on, against, key, query.sql, found, run))
-    return checked
+        given.append(_check(on, against, key, query.sql, found, run))
+    planless = sum(bool(query.refused) for query in queries) + sum(bool(one.skipped) for one in given)
+    unseen = known.keys() - {(query.route, query.fingerprint) for query in queries} if queries else ()
+    notes = [f"{planless} statements that were given have no plan: `hotrow explain` says why"] if planless else []
+    notes += [f"{len(unseen)} statements of the baseline are not in what was given"] if unseen else []
+    return [*checked, *(one for one in given if not one.skipped)], notes
 
 
 def report(
