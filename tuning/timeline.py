@@ -39,8 +39,8 @@ POOLER = "pooler"
 (SHOW STATS_TOTALS, as it names them: times in us)."""
 PROCESSES = "processes"
 """``groups``: by name, ``cpu_s`` (total, with what has ended), ``processes``, ``threads``, ``rss_bytes``, and
-``most_cpu_s``, that of the process which has used most since it is watched. ``host``: ``cpu_s`` by ``user``, ``system``, ``iowait``,
-``steal``, ``idle``, and ``cores``."""
+``most_cpu_s``, that of the process which has used most since it is watched. ``host``: ``cpu_s`` by ``user``,
+``system``, ``iowait``, ``steal``, ``idle``, and ``cores``."""
 SERVICE = "service"
 """The service's /metrics: ``values``, by sample name with its labels, as Prometheus writes them."""
 REDIS = "redis"
