@@ -14,7 +14,7 @@ from tuning.plans import rules
 from tuning.plans.baseline import Accepted, Entry, Size, Table
 from tuning.plans.causes import UNKNOWN, causes, difference
 from tuning.plans.comparison import Comparison, badness
-from tuning.plans.measuring import Measured, NotMeasured
+from tuning.plans.measured import Measured, NotMeasured
 
 DEFINITION = "CREATE INDEX a_idx ON public.a USING btree (n)"
 SQL = "SELECT * FROM a WHERE n = 5"

@@ -20,6 +20,7 @@ from tuning.plans import baseline_file, checking, measuring, saving
 from tuning.plans.findings import Report
 from tuning.reports import plans_machine, plans_text
 from tuning.whatif import workload
+from tuning.whatif.query import Query
 from tuning.whatif.workload import Asked
 
 MOST_STATEMENTS = 500
@@ -75,8 +76,10 @@ def save(
         is_again = old is not None and asked == Asked(top=top)
         limits = Limits(statement_timeout, lock_timeout)
         with measuring.server(dsn, limits, allows_writes=execute_writes) as server, Progress() as progress:
+            queries: list[Query] = []
+            notes: list[str] = []
             if old is not None and is_again:
-                queries, notes = saving.again(old), []
+                queries = saving.again(old)
             else:
                 queries, notes = workload.read(asked, dsn, server.composed)
             done = saving.save(server, queries, old, progress.figures, is_planned=not analyze)

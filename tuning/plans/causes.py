@@ -10,7 +10,7 @@ from tuning.explain.rules.stale_statistics import outcome_of, told_age
 from tuning.observe.relation_facts import Relation
 from tuning.plans.baseline import Accepted, Table
 from tuning.plans.comparison import Comparison
-from tuning.plans.measuring import Measured
+from tuning.plans.measured import Measured
 
 UNKNOWN = "planner's choice: unknown cause"
 # Ours: a table that is a tenth larger or smaller moves costs, and is told; what is less, load does within minutes.

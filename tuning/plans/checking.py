@@ -13,7 +13,8 @@ from tuning.plans.baseline import Baseline, Entry
 from tuning.plans.causes import causes, difference
 from tuning.plans.comparison import Comparison, badness
 from tuning.plans.findings import Checked, Finding, Report
-from tuning.plans.measuring import Measured, NotMeasured, measure
+from tuning.plans.measured import Measured, NotMeasured
+from tuning.plans.measuring import measure
 from tuning.plans.rules import load
 from tuning.whatif.query import Query
 

@@ -8,7 +8,7 @@ from tuning.explain.estimates import misestimated
 from tuning.explain.rules.plan_regression import is_more
 from tuning.explain.rules.stale_statistics import outcome_of
 from tuning.plans.baseline import Accepted, Entry, Table
-from tuning.plans.measuring import Measured, NotMeasured
+from tuning.plans.measured import Measured, NotMeasured
 
 # Ours: the floor of 100 is for what load adds to the same plan. Another plan is no noise: ten blocks are enough for it,
 # as they are for an index to help (ADR 34).

@@ -7,7 +7,8 @@ from enum import Enum, auto
 from tuning.explain.execution import Server
 from tuning.observe import plan_relations
 from tuning.plans.baseline import Accepted, Baseline, Entry, Table
-from tuning.plans.measuring import NotMeasured, measure
+from tuning.plans.measured import NotMeasured
+from tuning.plans.measuring import measure
 from tuning.whatif.query import Query
 
 Tell = Callable[[str], None]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from tuning.contract import Outcome
 from tuning.explain.findings import Found
 from tuning.plans.comparison import Comparison
-from tuning.plans.measuring import Measured
+from tuning.plans.measured import Measured
 
 NEEDS = ("plan",)
 
