@@ -6,10 +6,10 @@ from difflib import unified_diff
 
 from tuning.explain.estimates import MIN_ROWS, factor, is_under, misestimated
 from tuning.explain.node import Node
-from tuning.explain.rules.stale_statistics import outcome_of, told_age
+from tuning.explain.rules.stale_statistics import told_age
 from tuning.observe.relation_facts import Relation
 from tuning.plans.baseline import Accepted, Table
-from tuning.plans.comparison import Comparison
+from tuning.plans.comparison import Comparison, is_stale
 from tuning.plans.measured import Measured
 
 UNKNOWN = "planner's choice: unknown cause"
@@ -112,7 +112,7 @@ def _statistics(sides: _Sides) -> Iterator[str]:
         known = sides.now.statistics.get(name)
         if now.rows < 0:
             yield f"{name} was never analyzed, or not since it was emptied; it has {now.pages:,} pages: ANALYZE {name}"
-        elif known is not None and outcome_of(known) is not None:
+        elif known is not None and is_stale(known):
             yield f"statistics are stale: {told_age(known)}; ANALYZE {name}"
         elif wrong := _misses(name, now, sides.now):
             yield f"{wrong}: ANALYZE {name}"

@@ -7,12 +7,15 @@ from functools import cached_property
 from tuning.explain.estimates import misestimated
 from tuning.explain.rules.plan_regression import is_more
 from tuning.explain.rules.stale_statistics import outcome_of
+from tuning.observe.statistics import TableStatistics
 from tuning.plans.baseline import Accepted, Entry, Table
 from tuning.plans.measured import Measured, NotMeasured
 
 # Ours: the floor of 100 is for what load adds to the same plan. Another plan is no noise: ten blocks are enough for it,
 # as they are for an index to help (ADR 34).
 MIN_BLOCKS_OTHER_PLAN = 10
+# PostgreSQL's autovacuum_analyze_scale_factor: beyond it a table is due for ANALYZE by the server's own measure.
+DUE_SHARE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +85,7 @@ class Comparison:
             return ()
         names = {node.relation for node in misestimated(self.now.plan) if node.relation}
         known = self.now.statistics
-        return tuple(sorted(name for name in names if name in known and outcome_of(known[name]) is not None))
+        return tuple(sorted(name for name in names if name in known and is_stale(known[name])))
 
     @property
     def is_executed(self) -> bool:
@@ -139,6 +142,11 @@ class Comparison:
         if self.is_executed:
             return f"{now.blocks:,} blocks, {reference.blocks:,} before"
         return f"cost {now.plan.root.total_cost:,.0f}, {reference.cost:,.0f} before"
+
+
+def is_stale(known: TableStatistics) -> bool:
+    """Whether a table's statistics are too old to blame the data for a plan."""
+    return outcome_of(known) is not None or known.changed_rows > DUE_SHARE * known.live_rows
 
 
 def badness(comparison: Comparison) -> tuple[int, int, int]:

@@ -1,5 +1,7 @@
 """A plan that has gone wrong fails ``hotrow plans check``, which names what was done to it and nothing else."""
 
+import psycopg
+
 from tests.integration.plans.conftest import CALLS, Lab
 
 CUSTOMER = "/customer/<id>"
@@ -48,6 +50,20 @@ def test_stale_statistics_are_named(saved: Lab) -> None:
     assert found["outcome"] == "FAIL"
     assert "statistics are stale" in " ".join(found["causes"])
     assert "ANALYZE public.purchase" in " ".join(found["causes"])
+
+
+def test_plan_that_is_kept_for_a_value_that_has_become_frequent_fails(saved: Lab) -> None:
+    # The plan stays an index scan, because nobody told the planner.
+    saved.run("UPDATE purchase SET status = 'open' WHERE id % 5 = 0")
+    saved.save("--merge", "--sql", "SELECT sum(total) FROM purchase WHERE status = 'gone'")
+    saved.run("UPDATE purchase SET status = 'gone' WHERE id % 5 = 1")
+    found = saved.findings()[""]
+    assert (found["outcome"], found["rule"]) == ("FAIL", "more-blocks")
+    assert "statistics are stale: purchase was analyzed" in " ".join(found["causes"])
+    # With new statistics it is what it is: more rows.
+    with psycopg.connect(saved.dsn, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE purchase")
+    assert "stale" not in " ".join(saved.findings().get("", {"causes": ()})["causes"])
 
 
 def test_table_that_was_filled_again_without_analyze_is_named(saved: Lab) -> None:
