@@ -41,7 +41,7 @@ def compared(now: Measured | NotMeasured, before: Any = None, **more: Any) -> Co
     accepted = was.accepted()
     values: dict[str, Any] = {
         "entry": Entry("/a", "f", (accepted,)),
-        "before": {"public.a": Table(1000, 100, "", {"a_idx": DEFINITION})},
+        "before": {"public.a": Table(1000, 100, "", 0, {"a_idx": DEFINITION})},
     } | more
     return Comparison("/a", "f", SQL, now=now, **values)
 
@@ -156,6 +156,18 @@ def test_table_without_statistics_is_told() -> None:
     assert "never analyzed" in causes(compared(now))[0]
     read = measured(plan(100, rows=5000, kind="Seq Scan"))
     assert "know of 1,000 rows, and a scan of it read 5,000" in causes(compared(read))[0]
+
+
+def test_statistics_that_were_as_old_at_the_save_are_no_cause() -> None:
+    known = TableStatistics("a", live_rows=1000, changed_rows=600, analyzed_s_ago=60.0)
+    now = measured(plan(100, kind="Seq Scan"), statistics={"public.a": known})
+    assert "statistics are stale" in causes(compared(now))[0]
+    for changed_before, is_told in ((499, True), (500, False)):
+        before = {"public.a": Table(1000, 100, "", changed_before, {"a_idx": DEFINITION})}
+        assert ("stale" in causes(replace(compared(now), before=before))[0]) == is_told
+    # Those of before another ANALYZE do not count.
+    before = {"public.a": Table(1000, 100, "2026-01-01", 600, {"a_idx": DEFINITION})}
+    assert "stale" in causes(replace(compared(now), before=before))[0]
 
 
 def test_difference_shows_both_plans_and_nothing_where_they_are_one() -> None:

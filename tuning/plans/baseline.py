@@ -56,11 +56,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as it was at the last save: valid indexes with their definitions, and the age of its statistics."""
+    """A table as it was at the last save: valid indexes with their definitions, and the age of its statistics.
+
+    ``changed_rows`` are those since it was analyzed.
+    """
 
     rows: int
     pages: int
     analyzed_at: str
+    changed_rows: int
     indexes: Mapping[str, str]
 
 

@@ -36,6 +36,14 @@ def write(path: Path, baseline: Baseline) -> None:
     Raises:
         OSError: It cannot be written; what stood there is as it was.
     """
+    try:
+        _replace(path, text(baseline))
+    except OSError as error:
+        # Not the name of the file that stands in for it.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(path: Path, content: str) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         # As open() would make it: mkstemp lets nobody else read it.
@@ -43,7 +51,7 @@ def write(path: Path, baseline: Baseline) -> None:
         os.umask(mask)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             os.fchmod(file.fileno(), 0o666 & ~mask)
-            file.write(text(baseline))
+            file.write(content)
         Path(name).replace(path)
     except BaseException:
         with suppress(OSError):
@@ -61,6 +69,7 @@ def text(baseline: Baseline) -> str:
                 "rows": table.rows,
                 "pages": table.pages,
                 "analyzed_at": table.analyzed_at,
+                "changed_rows": table.changed_rows,
                 "indexes": dict(sorted(table.indexes.items())),
             }
             for name, table in sorted(baseline.tables.items())
@@ -160,6 +169,7 @@ def _table(form: Any, where: str) -> Table:
         rows=_need(form, "rows", int, where),
         pages=_need(form, "pages", int, where),
         analyzed_at=_need(form, "analyzed_at", str, where),
+        changed_rows=_need(form, "changed_rows", int, where),
         indexes={name: str(value) for name, value in _need(form, "indexes", dict, where).items()},
     )
 

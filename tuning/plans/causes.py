@@ -8,8 +8,9 @@ from tuning.explain.estimates import MIN_ROWS, factor, is_under, misestimated
 from tuning.explain.node import Node
 from tuning.explain.rules.stale_statistics import told_age
 from tuning.observe.relation_facts import Relation
+from tuning.observe.statistics import TableStatistics
 from tuning.plans.baseline import Accepted, Table
-from tuning.plans.comparison import Comparison, is_stale
+from tuning.plans.comparison import DUE_SHARE, Comparison, is_stale
 from tuning.plans.measured import Measured
 
 UNKNOWN = "planner's choice: unknown cause"
@@ -110,14 +111,20 @@ def _statistics(sides: _Sides) -> Iterator[str]:
         if now is None:
             continue
         known = sides.now.statistics.get(name)
-        if now.rows < 0:
+        if now.rows < 0 <= was.rows:
             yield f"{name} was never analyzed, or not since it was emptied; it has {now.pages:,} pages: ANALYZE {name}"
-        elif known is not None and is_stale(known):
+        elif known is not None and _has_become_stale(known, was, now):
             yield f"statistics are stale: {told_age(known)}; ANALYZE {name}"
         elif wrong := _misses(name, now, sides.now):
             yield f"{wrong}: ANALYZE {name}"
         elif now.analyzed_at > was.analyzed_at:
             yield f"{name} has new statistics: analyzed at {now.analyzed_at}, before {was.analyzed_at or 'never'}"
+
+
+def _has_become_stale(known: TableStatistics, was: Table, now: Relation) -> bool:
+    """Whether statistics are old that were not as old at the save; what has not changed since is no cause."""
+    before = was.changed_rows if now.analyzed_at == was.analyzed_at else 0
+    return is_stale(known) and known.changed_rows - before > DUE_SHARE * known.live_rows
 
 
 def _misses(name: str, now: Relation, measured: Measured) -> str:

@@ -92,6 +92,7 @@ def _tables(on: Server, entries: Iterable[Entry], old: Baseline | None) -> dict[
             rows=relation.rows,
             pages=relation.pages,
             analyzed_at=relation.analyzed_at,
+            changed_rows=relation.changed_rows,
             indexes={index: each.definition for index, each in relation.indexes.items() if each.is_valid},
         )
         for name, relation in plan_relations.read(on.connection, names).items()

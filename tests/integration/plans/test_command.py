@@ -151,7 +151,7 @@ def test_nothing_is_written_where_nothing_has_a_plan_or_the_folder_is_gone(lab: 
     assert lab.baseline.read_text() == "mine"
     gone = hotrow("plans", "save", "--dsn", lab.dsn, "--out", str(lab.folder / "no/plans.json"), "--sql", "SELECT 1")
     assert gone.returncode == 2
-    assert "No such file" in gone.stderr
+    assert "no/plans.json: No such file" in gone.stderr
     assert [path.name for path in lab.folder.iterdir()] == ["plans.json"]
 
 
