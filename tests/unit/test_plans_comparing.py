@@ -1,17 +1,20 @@
 """What counts as worse, what excuses it, and which causes are told, on plans made by hand."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.unit.command import hotrow
 from tuning.contract import Outcome
 from tuning.explain import json_format
 from tuning.observe.relation_facts import Index, Relation
 from tuning.observe.statistics import TableStatistics
-from tuning.plans import rules
-from tuning.plans.baseline import Accepted, Entry, Size, Table
+from tuning.plans import baseline_file, rules
+from tuning.plans.baseline import Accepted, Baseline, Entry, Size, Table
 from tuning.plans.causes import UNKNOWN, causes, difference
 from tuning.plans.comparison import Comparison, badness
 from tuning.plans.measured import Measured, NotMeasured
@@ -219,3 +222,32 @@ def test_size_of_a_table_that_was_empty_counts_as_a_page() -> None:
     assert isinstance(accepted, Accepted)
     found = compared(measured(plan(100), relations=grown(100)), entry=Entry("/a", "f", (accepted,)))
     assert found.pages_factor == 100
+
+
+def test_rules_say_when_why_and_what_to_do_under_names_of_their_own() -> None:
+    mine = rules.load()
+    assert [rule.id for rule in mine] == ["changed-plan", "failing-statement", "more-blocks", "new-statement"]
+    assert all(rule.title and rule.when and rule.why and rule.remedy for rule in mine)
+    listed = json.loads(hotrow("rules", "list", "--json").stdout)
+    ids = [rule["id"] for rule in listed]
+    assert len(set(ids)) == len(ids)
+    assert {rule.id for rule in mine} == {rule["id"] for rule in listed if rule["from"] == "hotrow plans"}
+
+
+def test_baseline_is_read_as_it_was_written(tmp_path: Path) -> None:
+    accepted = replace(measured(plan()).accepted(), settings={"work_mem": "1MB"}, sql="SELECT 'ä', \"\u2028\"\n")
+    entries = (Entry("/ä", "f", (accepted, replace(accepted, blocks=None, shape="0"))), Entry("", "g", (accepted,)))
+    written = Baseline(180001, entries, {"public.a": Table(1000, 100, "", 5, {"a_idx": DEFINITION})})
+    baseline_file.write(tmp_path / "plans.json", written)
+    read = baseline_file.read(tmp_path / "plans.json")
+    assert (read.version, read.tables) == (written.version, written.tables)
+    assert {entry.key: set(map(repr, entry.plans)) for entry in read.entries} == {
+        entry.key: set(map(repr, entry.plans)) for entry in entries
+    }
+    text = (tmp_path / "plans.json").read_text()
+    lines = text.split("\n")
+    assert [lines[baseline_file.line_of(text, entry) - 1].strip() for entry in entries] == [
+        '"route": "/ä",',
+        '"route": "",',
+    ]
+    assert baseline_file.line_of("{}", entries[0]) == 1

@@ -4,6 +4,7 @@ It is kept below the state directory that was set when the tests began, under a 
 from; a change of the schema or of the rows builds another, and removes this one.
 """
 
+import fcntl
 import shutil
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tests.conftest import STATE_ROOT
+from tests.conftest import STATE_ROOT, missing
 from tests.unit.command import ROOT
 from tuning.stack import binaries, postgres
 from tuning.stack.accounts import server_account
@@ -32,6 +33,8 @@ MADE_FROM = (
 PREFIX = "service-plans-"
 # A build that was ended has no such file, and is begun again.
 BUILT = "built"
+# It takes 2.7 GiB, and more while indexes are built.
+NEEDED_BYTES = 5 * 2**30
 SETTINGS = {
     "shared_buffers": "512MB",
     # What is lost in a crash is built again.
@@ -57,13 +60,19 @@ def served() -> Iterator[Stack]:
         KIT, name="service-plans", has_pgbouncer=False, has_redis=False, has_replica=False, has_web=False,
         postgres_settings={**KIT.postgres_settings, **SETTINGS},
     )  # fmt: skip
+    STATE_ROOT.mkdir(parents=True, exist_ok=True)
     with ExitStack() as started:
+        # Another run of the tests has it: this one waits for its turn.
+        turn = started.enter_context((STATE_ROOT / f"{PREFIX}lock").open("w"))
+        fcntl.flock(turn, fcntl.LOCK_EX)
         with _state_root():
             paths = InstancePaths.of(name())
             built = paths.root / BUILT
             if not built.exists():
-                for old in STATE_ROOT.glob(f"{PREFIX}*"):
+                for old in STATE_ROOT.glob(f"{PREFIX}*/"):
                     shutil.rmtree(old, ignore_errors=True)
+                if shutil.disk_usage(STATE_ROOT).free < NEEDED_BYTES:
+                    missing(f"room for {NEEDED_BYTES // 2**30} GiB in {STATE_ROOT}")
             stack = started.enter_context(running(name(), profile))
         if not built.exists():
             _build(make_conninfo(stack.superuser, dbname=postgres.DATABASE))

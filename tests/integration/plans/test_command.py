@@ -8,6 +8,7 @@ import pytest
 from tests.integration.plans.conftest import CALLS, Lab
 from tests.unit.command import hotrow
 from tuning.plans import baseline_file
+from tuning.stack.stack import Stack
 
 BY_CUSTOMER = CALLS[0]
 
@@ -206,3 +207,20 @@ def test_server_that_does_not_answer_and_files_that_are_not_there_are_said(saved
     empty = saved.folder / "empty.jsonl"
     empty.write_text("")
     assert saved.save(str(empty)).returncode == 2
+
+
+def test_what_was_saved_is_told_to_programs(lab: Lab) -> None:
+    commit = ("/x", "COMMIT", [])
+    form = json.loads(lab.save("--json", lab.capture(BY_CUSTOMER, commit)).stdout)
+    assert (form["statements"], form["plans"], form["added"], form["renewed"], form["known"]) == (1, 1, 1, 0, 0)
+    assert [each["sql"] for each in form["skipped"]] == ["COMMIT"]
+    form = json.loads(lab.save("--json", "--merge", lab.capture((*BY_CUSTOMER[:2], [78]))).stdout)
+    assert (form["added"], form["renewed"], form["known"]) == (0, 0, 1)
+
+
+def test_plans_are_checked_through_a_pooler_in_transaction_mode(stack: Stack, tmp_path: Path) -> None:
+    file, text = tmp_path / "plans.json", "SELECT id FROM stock_reservation WHERE order_id = gen_random_uuid()"
+    saved = hotrow("plans", "save", "--dsn", stack.pooled, "--out", str(file), "--sql", text)
+    assert saved.returncode == 0, saved.stderr
+    for _ in range(3):
+        assert hotrow("plans", "check", "--dsn", stack.pooled, str(file), "--fail-on", "warn").returncode == 0

@@ -47,6 +47,7 @@ def load(dsn: str) -> Iterator[list[int]]:
         thread.join()
 
 
+@pytest.mark.timeout(400)
 def test_unchanged_plans_never_fail_under_load_and_vacuum(lab: Lab) -> None:
     lab.run(PARALLEL)
     assert lab.save(lab.capture(*CALLS, SCAN, FIRST)).returncode == 0
