@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tests.conftest import STATE_ROOT, missing
+from tests.conftest import STATE_ROOT
 from tests.unit.command import ROOT
 from tuning.stack import binaries, postgres
 from tuning.stack.accounts import server_account
@@ -72,7 +72,10 @@ def served() -> Iterator[Stack]:
                 for old in STATE_ROOT.glob(f"{PREFIX}*/"):
                     shutil.rmtree(old, ignore_errors=True)
                 if shutil.disk_usage(STATE_ROOT).free < NEEDED_BYTES:
-                    missing(f"room for {NEEDED_BYTES // 2**30} GiB in {STATE_ROOT}")
+                    pytest.fail(
+                        f"{STATE_ROOT} has less than {NEEDED_BYTES // 2**30} GiB free for the service's rows:"
+                        " make room, or set HOTROW_STATE_DIR to a larger disk"
+                    )
             stack = started.enter_context(running(name(), profile))
         if not built.exists():
             _build(make_conninfo(stack.superuser, dbname=postgres.DATABASE))
