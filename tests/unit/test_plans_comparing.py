@@ -173,6 +173,11 @@ def test_statistics_that_were_as_old_at_the_save_are_no_cause() -> None:
     assert "stale" in causes(replace(compared(now), before=before))[0]
 
 
+def test_table_that_was_not_read_before_is_told() -> None:
+    now = measured(plan(100, **{"Relation Name": "a_2027"}))
+    assert causes(compared(now))[0].startswith("it reads public.a_2027, which it did not")
+
+
 def test_difference_shows_both_plans_and_nothing_where_they_are_one() -> None:
     assert difference(compared(measured(plan(99)))) == ()
     lines = difference(compared(measured(plan(100, kind="Seq Scan"))))

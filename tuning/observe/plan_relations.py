@@ -11,7 +11,8 @@ from tuning.observe.relation_facts import Index, Relation
 
 _RELATIONS = """
     SELECT a.name, c.reltuples::bigint AS rows,
-           pg_relation_size(c.oid) / current_setting('block_size')::int AS pages,
+           -- NULL where it is dropped at this moment.
+           coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::int AS pages,
            coalesce(s.n_mod_since_analyze, 0)::bigint AS changed_rows,
            coalesce(to_char(greatest(s.last_analyze, s.last_autoanalyze) AT TIME ZONE 'UTC',
                             'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') AS analyzed_at,

@@ -147,6 +147,9 @@ def _rows_read(node: Node) -> float:
 
 
 def _data(comparison: Comparison, sides: _Sides) -> Iterator[str]:
+    read = {node.relation for node in sides.now.plan.nodes if node.relation}
+    if others := sorted(read - sides.accepted.tables.keys()):
+        yield f"it reads {', '.join(others)}, which it did not: a partition, or what a view is made of"
     for name, size in sorted(sides.accepted.tables.items()):
         now = sides.now.relations.get(name)
         if now is None:

@@ -163,3 +163,28 @@ def test_statement_that_takes_longer_than_its_limit_fails_with_its_cause(lab: La
     assert found["outcome"] == "FAIL"
     assert "ran into the limit of 0.2 s" in found["message"]
     assert "purchase_customer_idx is gone" in " ".join(found["causes"])
+
+
+def test_partition_that_is_added_and_read_is_named(lab: Lab) -> None:
+    lab.run("CREATE TABLE event (id int, day int) PARTITION BY RANGE (day)")
+    lab.run("CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM (1) TO (2)")
+    lab.run("INSERT INTO event SELECT n, 1 FROM generate_series(1, 20000) AS n")
+    lab.run("ANALYZE event")
+    lab.save(lab.capture(("/events", "SELECT count(*) FROM event", [])))
+    lab.run("CREATE TABLE event_2 PARTITION OF event FOR VALUES FROM (2) TO (3)")
+    # Empty, it costs nothing.
+    found = lab.findings()["/events"]
+    assert found["outcome"] == "WARN"
+    assert "it reads public.event_2" in found["causes"][0]
+    lab.run("INSERT INTO event SELECT n, 2 FROM generate_series(1, 40000) AS n")
+    lab.run("ANALYZE event")
+    assert lab.findings()["/events"]["outcome"] == "FAIL"
+
+
+def test_baseline_of_somebody_else_runs_nothing_that_explain_would_not(saved: Lab) -> None:
+    text = saved.baseline.read_text()
+    harm = "SELECT pg_reload_conf(), id FROM customer"
+    saved.baseline.write_text(text.replace("SELECT id FROM customer WHERE email = 'c7@example.org'", harm))
+    done = saved.check()
+    assert done.returncode == 2
+    assert "SKIP: it calls pg_reload_conf, volatile" in done.stdout
