@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from tuning.explain.execution import Server
+from tuning.explain.rules.plan_regression import is_more
 from tuning.observe import plan_relations
 from tuning.plans.baseline import Accepted, Baseline, Entry, Table
+from tuning.plans.comparison import MIN_BLOCKS_OTHER_PLAN
 from tuning.plans.measured import NotMeasured
 from tuning.plans.measuring import measure
 from tuning.whatif.query import Query
@@ -74,15 +76,24 @@ def again(baseline: Baseline) -> list[Query]:
 
 
 def _accept(plans: list[Accepted], plan: Accepted) -> _Done:
-    """Put a plan among those of its statement; one of other values keeps what it was measured with."""
-    for at, known in enumerate(plans):
-        if known.shape == plan.shape:
-            if known.sql != plan.sql:
-                return _Done.KNOWN
-            plans[at] = plan
-            return _Done.RENEWED
-    plans.append(plan)
-    return _Done.ADDED
+    """Put a plan among those of its statement; of values that are new only a shape that is new.
+
+    Of the same values only plans that touch about as much stay beside it: between those a planner may waver. A worse
+    one that stayed would be accepted when the better one is lost.
+    """
+    mine = [known for known in plans if known.sql == plan.sql]
+    if not mine and any(known.shape == plan.shape for known in plans):
+        return _Done.KNOWN
+    kept = [known for known in mine if known.shape != plan.shape and _is_like(known, plan)]
+    plans[:] = [*(known for known in plans if known.sql != plan.sql), *kept, plan]
+    return _Done.RENEWED if any(known.shape == plan.shape for known in mine) else _Done.ADDED
+
+
+def _is_like(one: Accepted, other: Accepted) -> bool:
+    if one.blocks is None or other.blocks is None:
+        return not (is_more(one.cost, other.cost, 0) or is_more(other.cost, one.cost, 0))
+    worse, better = max(one.blocks, other.blocks), min(one.blocks, other.blocks)
+    return not is_more(worse, better, MIN_BLOCKS_OTHER_PLAN)
 
 
 def _tables(on: Server, entries: Iterable[Entry], old: Baseline | None) -> dict[str, Table]:
