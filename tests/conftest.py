@@ -12,11 +12,14 @@ import pytest
 from tuning.stack import binaries
 from tuning.stack.accounts import server_account
 from tuning.stack.packages import DEBIAN_POSTGRES
+from tuning.stack.paths import state_root
 from tuning.stack.profiles import KIT, LANE_POOL_SIZE, Profile
 from tuning.stack.stack import Stack
 from tuning.stack.supervisor import running
 
 INSTANCE = "tests"
+# What is dear to build is kept here from run to run; all else lives in a directory of the run's own.
+STATE_ROOT = state_root()
 
 
 def must_have_everything() -> bool:

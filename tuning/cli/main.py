@@ -18,6 +18,7 @@ from tuning.cli import (
     lint,
     migrations,
     observe,
+    plans,
     psql,
     rules,
     settings,
@@ -51,6 +52,7 @@ explain.register(app)
 advise.register(app)
 failover.register(app)
 index.register(app)
+plans.register(app)
 observe.register(app)
 rules.register(app)
 settings.register(app)

@@ -16,6 +16,7 @@ from tuning.explain import rules as explain
 from tuning.migrations.findings import Effect
 from tuning.migrations.rules import Rule, load
 from tuning.migrations.squawk_rules import BY_NAME, DOCUMENTATION, RULES, SquawkRule
+from tuning.plans import rules as plans
 from tuning.stack.errors import StackError
 
 _TOLD = ("id", "title", "when", "why", "remedy")
@@ -75,6 +76,8 @@ def _judging() -> Iterator[dict[str, Any]]:
         yield _told(law, "hotrow diagnose", needs_facts=False)
     for of_plan in explain.load():
         yield _told(of_plan, "hotrow explain", needs_facts="statistics" in of_plan.needs)
+    for accepting in plans.load():
+        yield _told(accepting, "hotrow plans", needs_facts=True)
     for advisor in advise.load():
         yield _told(advisor, "hotrow advise", needs_facts=True)
 

@@ -7,3 +7,11 @@ class Unreadable(ValueError):
 
 class Refused(ValueError):
     """The statement is not run; nothing of it reached the server, or nothing of it was executed there."""
+
+
+class TimedOut(Refused):
+    """It ran into the limit of its time."""
+
+
+class Locked(Refused):
+    """It waited too long for a lock; another time it may not."""

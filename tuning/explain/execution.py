@@ -9,13 +9,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from tuning.explain import json_format
-from tuning.explain.errors import Refused
+from tuning.explain.errors import Locked, Refused, TimedOut
 from tuning.explain.plan import Plan
 from tuning.explain.safety import Accepted, accept, called, harmless
 from tuning.observe import plan_tables
@@ -53,14 +54,24 @@ class Server:
     """A connection that explains; use it as a context manager.
 
     Args:
+        settings: What else is SET LOCAL where a statement is run.
         spent: What it costs the server is added to this.
 
     Raises:
         psycopg.Error: It does not answer.
     """
 
-    def __init__(self, dsn: str, limits: Limits, *, allows_writes: bool, spent: Spent | None = None) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        limits: Limits,
+        *,
+        allows_writes: bool,
+        settings: Mapping[str, str] = MappingProxyType({}),
+        spent: Spent | None = None,
+    ) -> None:
         self._limits = limits
+        self._settings = settings
         self._allows_writes = allows_writes
         self._connection = psycopg.connect(
             dsn,
@@ -170,9 +181,9 @@ class Server:
                 row = cursor.execute(query.encode()).fetchone()
         except psycopg.errors.QueryCanceled as error:
             limit = f"{self._limits.statement_timeout_s:g} s"
-            raise Refused(f"it ran into the limit of {limit} (--statement-timeout)") from error
+            raise TimedOut(f"it ran into the limit of {limit} (--statement-timeout)") from error
         except psycopg.errors.LockNotAvailable as error:
-            raise Refused(f"it waited {self._limits.lock_timeout_s:g} s for a lock (--lock-timeout)") from error
+            raise Locked(f"it waited {self._limits.lock_timeout_s:g} s for a lock (--lock-timeout)") from error
         assert row is not None
         entries = row[0] if isinstance(row[0], list) else json.loads(row[0])
         return json_format.plan(entries[0])
@@ -191,15 +202,15 @@ class Server:
     def _transaction(self, *, is_write: bool) -> Iterator[None]:
         self._connection.read_only = not is_write
         with self._connection.transaction(force_rollback=True):
-            for name, seconds in (
-                ("statement_timeout", self._limits.statement_timeout_s),
-                ("lock_timeout", self._limits.lock_timeout_s),
-            ):
-                self._connection.execute(
-                    sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), round(seconds * 1000))
-                )
-            # Our lexer reads a backslash in a plain string as itself.
-            self._connection.execute("SET LOCAL standard_conforming_strings = on")
+            local = {
+                "statement_timeout": round(self._limits.statement_timeout_s * 1000),
+                "lock_timeout": round(self._limits.lock_timeout_s * 1000),
+                # Our lexer reads a backslash in a plain string as itself.
+                "standard_conforming_strings": "on",
+                **self._settings,
+            }
+            for name, value in local.items():
+                self._connection.execute(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), value))
             yield
 
     def _tables(self, plan: Plan) -> dict[str, TableStatistics]:

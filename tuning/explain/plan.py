@@ -11,6 +11,7 @@ from tuning.explain.node import Node
 
 # PostgreSQL prints rows with two places from this version on; before, a loop that averages below 0.5 reads 0.
 FRACTIONAL_ROWS_SINCE = 18
+_SUBQUERIES = ("InitPlan", "SubPlan", "Subquery")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +91,34 @@ class Plan:
     @cached_property
     def shape(self) -> str:
         """A hash of which nodes stand where over which tables and indexes; figures and values are no part of it."""
-        lines = (
-            f"{sum(1 for _ in self.above(node))} {node.type} {node.text('Join Type')} {node.text('Strategy')}"
-            f" {node.relation} {node.index} {node.relationship}"
-            for node in self.nodes
-        )
+        lines = (" ".join(map(str, (depth, *_parts(node)))) for depth, node in self._depths())
         return sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+    @cached_property
+    def outline(self) -> tuple[str, ...]:
+        """What the shape is a hash of, as lines that a person reads."""
+        return tuple(f"{'  ' * depth}{_line(*_parts(node))}" for depth, node in self._depths())
+
+    def _depths(self) -> Iterator[tuple[int, Node]]:
+        return ((sum(1 for _ in self.above(node)), node) for node in self.nodes)
+
+
+def _parts(node: Node) -> tuple[str, str, str, str, str, str]:
+    return (
+        node.type,
+        node.text("Join Type"),
+        node.text("Strategy"),
+        node.relation,
+        node.index,
+        node.relationship,
+    )
+
+
+def _line(kind: str, join: str, strategy: str, relation: str, index: str, relationship: str) -> str:
+    words = [kind]
+    words += [f"({join})"] if join and join != "Inner" else []
+    words += [f"[{strategy}]"] if strategy and strategy != "Plain" else []
+    words += [f"using {index}"] if index else []
+    words += [f"on {relation}"] if relation else []
+    words += [f"as {relationship}"] if relationship in _SUBQUERIES else []
+    return " ".join(words)

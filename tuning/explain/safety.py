@@ -13,10 +13,10 @@ MAX_CHARS = 2_000_000
 # Volatile by their declaration, and yet without an effect that outlives the statement.
 HARMLESS = frozenset(
     {
-        "clock_timestamp", "currval", "gen_random_uuid", "lastval", "pg_column_size", "pg_current_wal_lsn",
-        "pg_database_size", "pg_indexes_size", "pg_is_in_recovery", "pg_last_wal_replay_lsn", "pg_relation_size",
-        "pg_sleep", "pg_sleep_for", "pg_sleep_until", "pg_table_size", "pg_total_relation_size", "random",
-        "random_normal",
+        "clock_timestamp", "currval", "gen_random_uuid", "lastval", "pg_column_size", "pg_current_wal_flush_lsn",
+        "pg_current_wal_insert_lsn", "pg_current_wal_lsn", "pg_database_size", "pg_indexes_size", "pg_is_in_recovery",
+        "pg_last_wal_receive_lsn", "pg_last_wal_replay_lsn", "pg_relation_size", "pg_sleep", "pg_sleep_for",
+        "pg_sleep_until", "pg_table_size", "pg_total_relation_size", "random", "random_normal",
         "timeofday", "uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4", "uuidv4", "uuidv7",
     }
 )  # fmt: skip

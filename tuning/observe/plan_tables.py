@@ -36,11 +36,11 @@ def read(connection: psycopg.Connection[Any], names: Iterable[str]) -> dict[str,
     Raises:
         psycopg.Error: The catalog cannot be read.
     """
-    quoted = {_quoted(name): name for name in names}
+    asked = {quoted(name): name for name in names}
     with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_TABLES, [list(quoted)]).fetchall()
+        rows = cursor.execute(_TABLES, [list(asked)]).fetchall()
     return {
-        quoted[row["name"]]: TableStatistics(
+        asked[row["name"]]: TableStatistics(
             table=row["table_name"],
             live_rows=row["live_rows"],
             changed_rows=row["changed_rows"],
@@ -57,7 +57,8 @@ def read(connection: psycopg.Connection[Any], names: Iterable[str]) -> dict[str,
     }
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """The name of a plan as SQL writes it."""
     schema, dot, table = name.rpartition(".")
     parts = ([schema] if dot else []) + [table]
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)

@@ -82,21 +82,22 @@ def markdown(report: Report) -> str:
     for note in report.told:
         parts += ["", f"Note: {note}."]
     for judged in report.judged:
-        parts += ["", f"## {_escaped(heading(judged))}", ""]
+        parts += ["", f"## {escaped(heading(judged))}", ""]
         if judged.statement is not None and judged.statement.sql:
             parts += ["```sql", formatted(judged.statement.sql).replace("```", "` ` `"), "```", ""]
         if judged.skipped:
-            parts.append(f"SKIP: {_escaped(judged.skipped)}")
+            parts.append(f"SKIP: {escaped(judged.skipped)}")
         for finding, line in findings(judged, is_verbose=False):
-            parts.append(f"- **{_escaped(line)}**")
-            parts += [f"    - {_escaped(each)}" for each in more(finding)]
+            parts.append(f"- **{escaped(line)}**")
+            parts += [f"    - {escaped(each)}" for each in more(finding)]
         if judged.plan is not None:
             tree = (f"{line.branch}{line.label}  ({line.figures})" for line in explain_tree.lines(judged.plan))
             parts += ["", totals(judged), "", "```text", *tree, "```"]
     return "\n".join(parts) + "\n"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text in which Markdown sees no sign of its own."""
     for sign in ("\\", "*", "_", "<", "|", "`"):
         text = text.replace(sign, f"\\{sign}")
     return " ".join(text.split())

@@ -49,9 +49,23 @@ def as_sarif(report: Report, *, version: str, titles: dict[str, tuple[str, str]]
 def as_github(report: Report) -> Iterator[str]:
     """Yield one workflow command a finding."""
     for finding in _shown(report):
-        level = "error" if finding.outcome is Outcome.FAIL else "warning"
-        place = f"file={_property(finding.path)},line={finding.line},title={_property(finding.rule)}"
-        yield f"::{level} {place}::{_data(_text(finding))}"
+        place = f"file={property_(finding.path)},line={finding.line},title={property_(finding.rule)}"
+        yield f"::{level(finding.outcome)} {place}::{data(_text(finding))}"
+
+
+def level(outcome: Outcome) -> str:
+    """How GitHub marks an annotation."""
+    return "error" if outcome is Outcome.FAIL else "warning"
+
+
+def data(text: str) -> str:
+    """The text of a workflow command."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def property_(text: str) -> str:
+    """A value of one of its properties."""
+    return data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _shown(report: Report) -> list[Finding]:
@@ -62,11 +76,3 @@ def _text(finding: Finding) -> str:
     parts = [finding.message, finding.reason, finding.estimate, finding.facts, finding.remedy]
     text = "\n".join(part for part in parts if part)
     return f"{text}\n{finding.safe_sequence}" if finding.safe_sequence else text
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")

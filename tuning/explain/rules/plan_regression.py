@@ -19,6 +19,11 @@ MIN_RATIO = 1.5
 MIN_BLOCKS = 100
 
 
+def is_more(now: float, before: float, least: float = MIN_BLOCKS) -> bool:
+    """Whether so many blocks are more than noise makes of what there were before."""
+    return now >= MIN_RATIO * before and now >= before + least
+
+
 def check(subject: Subject) -> Iterator[Found]:
     plan, before = subject.plan, subject.before
     assert plan is not None
@@ -28,10 +33,10 @@ def check(subject: Subject) -> Iterator[Found]:
     runs = [each for each in (subject.first, plan) if each is not None]
     if plan.has_blocks and before.has_blocks and plan.was_executed and before.was_executed:
         now = min(run.touched_blocks for run in runs)
-        is_worse = now >= MIN_RATIO * before.touched_blocks and now >= before.touched_blocks + MIN_BLOCKS
+        is_worse = is_more(now, before.touched_blocks)
         message = f"{now:,} blocks touched, {before.touched_blocks:,} before"
     else:
-        is_worse = plan.root.total_cost >= MIN_RATIO * before.root.total_cost
+        is_worse = is_more(plan.root.total_cost, before.root.total_cost, 0)
         message = f"cost {plan.root.total_cost:,.0f}, {before.root.total_cost:,.0f} before"
     if is_worse:
         changed = f"shape {plan.shape}, before {before.shape}"

@@ -31,17 +31,23 @@ def check(subject: Subject) -> Iterator[Found]:
     told = set()
     for node in misestimated(plan):
         known = subject.statistics(node)
-        outcome = _outcome(known) if known is not None else None
+        outcome = outcome_of(known) if known is not None else None
         if known is None or outcome is None or known.table in told or not subject.matters(plan.root):
             continue
         told.add(known.table)
-        age = known.analyzed_s_ago
-        when = f"{age / 86_400:.1f} days ago" if age is not None else "never"
-        changed = f"{known.changed_rows:,} of {known.live_rows:,} rows have changed since"
-        yield Found(outcome, f"{known.table} was analyzed {when}, and {changed}", node)
+        yield Found(outcome, told_age(known), node)
 
 
-def _outcome(known: TableStatistics) -> Outcome | None:
+def told_age(known: TableStatistics) -> str:
+    """When a table was analyzed, and what has changed since."""
+    age = known.analyzed_s_ago
+    when = f"{age / 86_400:.1f} days ago" if age is not None else "never"
+    changed = f"{known.changed_rows:,} of {known.live_rows:,} rows have changed since"
+    return f"{known.table} was analyzed {when}, and {changed}"
+
+
+def outcome_of(known: TableStatistics) -> Outcome | None:
+    """How much too old a table's statistics are; None where they are not."""
     age = known.analyzed_s_ago
     if known.changed_rows >= TOO_MANY_CHANGES or (age is not None and age >= TOO_OLD_S and known.changed_rows):
         return Outcome.FAIL
