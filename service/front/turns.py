@@ -25,14 +25,14 @@ class Turns:
     def __init__(self, each: int) -> None:
         self._each = each
         self._begun = 0
-        self._waiting: deque[Waiter] = deque()
+        self._waiting: deque[Waiter[None]] = deque()
         self._hub = get_hub()
         self._next = self._hub.loop.timer(LOOK_S)
 
     def take(self) -> None:
         """Return when the request may begin."""
         if self._begun >= self._each or self._waiting:
-            waiter = Waiter(self._hub)
+            waiter: Waiter[None] = Waiter(self._hub)
             self._waiting.append(waiter)
             waiter.get()
             return

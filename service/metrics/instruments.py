@@ -80,4 +80,5 @@ CACHE_BREAKER_OPEN = Gauge(
 HASHES_UNDER_WAY = Gauge(
     "hotrow_login_hashes_under_way", "Password hashes computed or waited for.", multiprocess_mode="livesum"
 )
+HASH_CPU_SECONDS = Counter("hotrow_login_hash_cpu_seconds", "Processor time of password hashes.")
 WORKERS = Gauge("hotrow_workers", "Workers that live.", multiprocess_mode="livesum")

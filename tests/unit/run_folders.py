@@ -57,6 +57,22 @@ def service(inside_s: float, *, pool_wait_s: float = 0.0) -> list[tuple[float, s
     return samples
 
 
+def logins(took_s: float, *, hash_s: float | None = None) -> list[tuple[float, str, dict[str, Any]]]:
+    """Ten logins a second that take so long in the service; its own count of what each one's hash computed."""
+    samples = []
+    for at in range(SECONDS + 1):
+        count = 10.0 * at
+        labels = 'method="POST",route="api/auth/token",status="2xx"'
+        name = "hotrow_http_request_seconds"
+        values = {f"{name}_count{{{labels}}}": count, f"{name}_sum{{{labels}}}": count * took_s}
+        values |= {f'{name}_bucket{{{labels},le="{upper}"}}': count * (took_s < upper) for upper in (0.1, 0.5, 5.0)}
+        values |= {f'{name}_bucket{{{labels},le="+Inf"}}': count}
+        if hash_s is not None:
+            values |= {"hotrow_login_hash_cpu_seconds_total": count * hash_s}
+        samples.append((float(at), timeline.SERVICE, {"values": values}))
+    return samples
+
+
 def processes(**cores: float) -> list[tuple[float, str, dict[str, Any]]]:
     """Groups of one process that use so much of two cores, of which half is idle."""
     return [

@@ -91,7 +91,7 @@ def pool(name: str = "shop", **figures: float) -> Pool:
 
 def service(count: float = 10_000, mean_s: float = 0.02, wait_s: float = 0.0) -> Service:
     route = Route("GET", "/", count, count * mean_s, ())
-    return Service(10.0, (route,), count, count * wait_s, 10.0, {}, 0.0, 0.0, 2.0)
+    return Service(10.0, (route,), count, count * wait_s, 10.0, {}, 0.0, None, 0.0, 2.0)
 
 
 def evidence(busiest: float = 0.1, **figures: float) -> Evidence:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit import run_folders
 from tests.unit.command import ROOT, hotrow
-from tests.unit.run_folders import activity, pooler, processes, service, session, write
+from tests.unit.run_folders import activity, logins, pooler, processes, service, session, write
 from tuning.contract import Outcome
 from tuning.diagnose import limits
 from tuning.diagnose.bounds import gains, stations
@@ -52,6 +52,24 @@ def test_limit_is_named_first_and_its_twin_is_not(tmp_path: Path, rule: str, fau
     assert found.answer.startswith(f"The limit is {rule}: ")
     assert found.limit.remedy
     assert outcome(judged(tmp_path / "right", right), rule) is Outcome.OK
+
+
+@pytest.mark.parametrize(
+    ("took_s", "hash_s", "expected"),
+    [
+        # What is counted is believed: 10/s of 90 ms of 1.5 cores, and of 22 ms behind each other.
+        (1.0, 0.09, Outcome.FAIL),
+        (1.0, 0.022, Outcome.OK),
+        # What is not counted is estimated: a login that was never short was long by itself.
+        (1.0, None, Outcome.FAIL),
+        (0.05, None, Outcome.OK),
+    ],
+)
+def test_hashes_are_judged_by_the_time_that_they_computed(
+    tmp_path: Path, took_s: float, hash_s: float | None, expected: Outcome
+) -> None:
+    found = judged(tmp_path / "run", [*logins(took_s, hash_s=hash_s), *processes(web=1.5)])
+    assert outcome(found, "hash-on-the-hub") is expected
 
 
 def test_slots_are_named_only_where_processors_are_left(tmp_path: Path) -> None:

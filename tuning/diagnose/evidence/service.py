@@ -8,6 +8,7 @@ from tuning.diagnose.evidence.counters import growth, mean
 from tuning.timeline import Sample
 
 REQUESTS = "hotrow_http_request_seconds"
+HASH_CPU = "hotrow_login_hash_cpu_seconds_total"
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 # Probes are no part of the load.
 _PROBES = frozenset({"readyz", "healthz"})
@@ -49,6 +50,8 @@ class Service:
     cache_answers: Mapping[str, float]
     hashes: float
     """Password hashes under way or waited for, on average."""
+    hash_cpu_s: float | None
+    """Processor time of password hashes; None where the service does not count it."""
     lane_waiting: float
     workers: float
 
@@ -89,6 +92,7 @@ def service(samples: Sequence[Sample]) -> Service | None:
             if name.startswith("hotrow_cache_answers_total")
         },
         hashes=mean(_gauge("hotrow_login_hashes_under_way", each) for each in values),
+        hash_cpu_s=grown.get(HASH_CPU),
         lane_waiting=mean(_gauge("hotrow_lane_waiting_requests", each) for each in values),
         workers=max(_gauge("hotrow_workers", each) for each in values),
     )
