@@ -43,13 +43,16 @@ class GeventWorker(Draining, ggevent.GeventWorker):  # type: ignore[misc]  # gun
         return server
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        # One for the worker's hub, which is there from its first connection on.
+        self._turns = self._turns or Turns(self.each_turn)
         if environment().max_in_flight and not isinstance(client, ssl.SSLSocket):
-            client = Guard(client, limit(), self.cfg.keepalive / 2)
+            client = Guard(client, limit(), self._turns, self.cfg.keepalive / 2)
         super().handle(listener, client, addr)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
-        self._turns = self._turns or Turns(self.each_turn)
-        self._turns.take()
+        if self._turns is not None and not (isinstance(sock, Guard) and sock.has_turn):
+            self._turns.take()
+            self._turns.began()
         if counts.is_draining:
             req.force_close()
         joined = Joined(sock)

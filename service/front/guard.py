@@ -11,7 +11,7 @@ from service.front import refusals, requests
 from service.front.counts import counts
 from service.front.joined import send
 from service.front.limit import Limit
-from service.front.turns import LOOK_S, TURNS
+from service.front.turns import LOOK_S, TURNS, Turns
 
 # The real one: gevent's would ask its hub, and this never waits.
 _poll = gevent.monkey.get_original("select", "poll")
@@ -30,13 +30,18 @@ class Guard:
     Args:
         client: gevent's socket.
         limit: As the door's.
+        turns: Of the worker: what is let in waits for its own, and is looked at again.
         patience_s: For so long one connection is refused on; then it is closed, before gunicorn's
             keep-alive timeout would close it with a request on its way.
     """
 
-    def __init__(self, client: Any, limit: Limit, patience_s: float) -> None:
+    has_turn = False
+    """Whether the request that was let in has begun already."""
+
+    def __init__(self, client: Any, limit: Limit, turns: Turns, patience_s: float) -> None:
         self._client = client
         self._limit = limit
+        self._turns = turns
         self._patience_s = patience_s
         self._hang_up = _poll()
         self._hang_up.register(client.fileno(), select.POLLRDHUP)
@@ -60,11 +65,16 @@ class Guard:
             if missing is None or missing > MAX_BODY_BYTES:
                 return data
             if requests.is_probe(data) or requests.has_answer_without_body(data):
+                self.has_turn = True
                 return data
+            if not self._limit.is_full():
+                self._turns.take()
             if not self._limit.is_full():
                 if self._limit.is_half_full() and self._hang_up.poll(0):
                     counts.abandoned += 1
                     return b""
+                self._turns.began()
+                self.has_turn = True
                 return data
             while self._missing:
                 # A client that sends head and body apart; what is left unread would be taken for a request.
@@ -82,6 +92,7 @@ class Guard:
     def ended(self) -> None:
         """The request was answered; if all of it had come and nothing else, the next bytes begin another."""
         self._is_start = self._missing == 0
+        self.has_turn = False
 
     def _rest(self, size: int) -> bytes:
         data = bytes(self._client.recv(size))

@@ -30,15 +30,14 @@ class Turns:
         self._next = self._hub.loop.timer(LOOK_S)
 
     def take(self) -> None:
-        """Return when the request may begin."""
+        """Return when the request may begin; what does begin tells so at once, by :meth:`began`."""
         if self._begun >= self._each or self._waiting:
             waiter: Waiter[None] = Waiter(self._hub)
             self._waiting.append(waiter)
             waiter.get()
-            return
-        self._begin()
 
-    def _begin(self) -> None:
+    def began(self) -> None:
+        """Count a request of this turn; what is refused is none."""
         self._begun += 1
         if self._begun == 1:
             self._next.start(self._turn)
@@ -46,7 +45,6 @@ class Turns:
     def _turn(self) -> None:
         """Runs in the hub, after it has looked at all sockets."""
         self._begun = 0
-        for _ in range(min(self._each, len(self._waiting))):
-            self._begin()
+        while self._waiting and self._begun < self._each:
             # Runs the request until it waits for something itself.
             self._waiting.popleft().switch(None)

@@ -126,10 +126,11 @@ from gevent import socket
 from service.front.counts import counts
 from service.front.guard import Guard
 from service.front.limit import Limit
+from service.front.turns import Turns
 GET = b'GET /api HTTP/1.1\\r\\n\\r\\n'
 def pair(most=1):
     here, there = socket.socketpair()
-    return Guard(there, Limit(most), 2.0), here
+    return Guard(there, Limit(most), Turns(8), 2.0), here
 """
 
 
