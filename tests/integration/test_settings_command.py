@@ -111,6 +111,11 @@ def test_applied_settings_are_in_force_after_a_restart_and_ask_for_nothing_more(
     assert ask(instance, "SHOW shared_buffers") == [("300MB",)]
     after = settings(*address)
     assert [each["name"] for each in after["advice"] if each["outcome"] in ("WARN", "FAIL")] == []
+    # What is in force until the next restart is not what was set before.
+    applying.undo(instance)
+    applying.apply(instance, {"shared_buffers": "200MB"}, {}, {})
+    applying.undo(instance)
+    assert ask(instance, AUTO) == []
 
 
 def test_every_part_of_a_server_is_read(instance: Instance) -> None:

@@ -21,9 +21,12 @@ from tuning.stack.tuned import Tuned
 _LISTS = ("shared_preload_libraries",)
 # A standby does not start with less than its primary had (PostgreSQL's manual, 26.4.3 Administrator's Overview).
 _STANDBY_FLOORS = ("max_connections", "max_worker_processes")
+# The file, and not what is in force: a reload comes later, and a restart-only value stays until the restart.
 _BEFORE = """
-    SELECT name, CASE WHEN sourcefile LIKE '%%postgresql.auto.conf' THEN current_setting(name) END
-      FROM pg_settings WHERE name = ANY (%s)"""
+    SELECT wanted.name,
+           (SELECT f.setting FROM pg_file_settings AS f
+             WHERE f.name = wanted.name AND f.sourcefile LIKE '%%postgresql.auto.conf' ORDER BY f.seqno DESC LIMIT 1)
+      FROM unnest(%s::text[]) AS wanted (name)"""
 # What only a start takes is told there as if it could not be applied; its value was parsed by ALTER SYSTEM.
 _ERRORS = """
     SELECT string_agg(coalesce(f.name || ': ', '') || f.error, '; ') FROM pg_file_settings AS f
