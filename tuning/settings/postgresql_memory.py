@@ -10,7 +10,7 @@ MOST_BUFFERS_SHARE = 0.4
 GOOD_HIT_RATIO = 0.99
 # pgdoctor, as the rule temp-files.
 TEMP_FILES_PER_HOUR = 5
-# A sort in memory takes about twice what it takes on disk (Ours, from EXPLAIN's Sort Space of both methods).
+# Ours: rows in memory carry headers and pointers that a file lacks; EXPLAIN tells what a statement's sort takes.
 MEMORY_OF_DISK = 2.0
 # Ours, as the rule server-settings: so many times too large is a danger and no preference.
 FAR_WORK_MEM = 4.0
