@@ -14,7 +14,7 @@ TEMP_FILES_PER_HOUR = 5
 MEMORY_OF_DISK = 2.0
 # Ours, as the rule server-settings: so many times too large is a danger and no preference.
 FAR_WORK_MEM = 4.0
-_MANUAL = "PostgreSQL manual, 19.4.1 Memory; pgtune"
+_MANUAL = "PostgreSQL manual, Memory; pgtune"
 
 
 def shared_buffers(facts: Facts) -> Advice:
@@ -57,7 +57,7 @@ def effective_cache_size(facts: Facts) -> Advice:
     if is_near(current, wanted):
         return keep(facts, name, f"within a quarter of the formula: {numbers}")
     evidence = f"the planner is told of {memory(current)}, of {memory(facts.machine.memory_bytes)} that are there"
-    source = "PostgreSQL manual, 19.7.2 Planner Cost Constants; pgtune"
+    source = "PostgreSQL manual, Planner Cost Constants; pgtune"
     return propose(facts, name, memory(wanted), wanted, formula=numbers, evidence=evidence, source=source)
 
 
@@ -127,7 +127,7 @@ def autovacuum_work_mem(facts: Facts) -> Advice:
     if each <= wanted or is_near(each, wanted):
         return keep(facts, name, f"{workers:.0f} workers have {memory(each)} each, and {memory(wanted)} would fit")
     evidence = f"{workers:.0f} workers x {memory(each)} = {memory(workers * each)} of {memory(all_bytes)}"
-    source = "PostgreSQL manual, 19.4.1 Memory (autovacuum_work_mem); the share is ours"
+    source = "PostgreSQL manual, Memory (autovacuum_work_mem); the share is ours"
     return propose(facts, name, memory(wanted), wanted, formula=numbers, evidence=evidence, source=source)
 
 

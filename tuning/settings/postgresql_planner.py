@@ -30,7 +30,7 @@ def random_page_cost(facts: Facts) -> Advice:
         wanted,
         formula=f"{wanted:g} for {storage}",
         evidence=f"the storage is {storage}, and the planner believes {current:g}",
-        source="PostgreSQL manual, 19.7.2 Planner Cost Constants; pgtune",
+        source="PostgreSQL manual, Planner Cost Constants; pgtune",
     )
 
 
@@ -50,7 +50,7 @@ def effective_io_concurrency(facts: Facts) -> Advice:
         float(wanted),
         formula=f"{wanted} for {storage}",
         evidence=f"a bitmap scan asks for {current:.0f} pages at a time, and the storage is {storage}",
-        source="PostgreSQL manual, 19.4.4 I/O; pgtune",
+        source="PostgreSQL manual, I/O; pgtune",
     )
 
 
@@ -59,7 +59,7 @@ def max_parallel_workers(facts: Facts) -> Advice:
     if cores is None:
         return skip(facts, name, cores_unknown(facts))
     current, room = facts.number(name), facts.number("max_worker_processes")
-    source = "PostgreSQL manual, 19.4.5 Worker Processes; pgtune"
+    source = "PostgreSQL manual, Worker Processes; pgtune"
     if current > cores and not is_near(current, cores):
         evidence = f"{current:.0f} parallel workers share {cores} cores with the sessions that they work for"
         formula = f"as many as cores: {cores}"
@@ -90,7 +90,7 @@ def max_parallel_workers_per_gather(facts: Facts) -> Advice:
         float(wanted),
         formula=f"min({cores} cores / 2, {formulas.MAX_PER_GATHER}) = {wanted}",
         evidence=f"one statement takes {current:.0f} workers and its session's own core, of {cores}",
-        source="PostgreSQL manual, 19.4.5 Worker Processes; pgtune",
+        source="PostgreSQL manual, Worker Processes; pgtune",
     )
 
 
@@ -114,7 +114,7 @@ def jit(facts: Facts) -> Advice:
         "off",
         formula=f"{measured.compile_ms:,.0f} / {measured.execute_ms:,.0f} = {share:.0%}, over {MUCH_COMPILING:.0%}",
         evidence=told,
-        source="PostgreSQL manual, 30.2 When to JIT; pgtune turns it off for web and OLTP; the share is ours",
+        source="PostgreSQL manual, When to JIT; pgtune turns it off for web and OLTP; the share is ours",
     )
 
 

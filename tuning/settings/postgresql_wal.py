@@ -26,7 +26,7 @@ LOST_WRITER_DELAYS = 3
 # Ours: below it flushes are shared already, or too quick to wait for others.
 FEW_COMMITS_PER_FLUSH = 1.5
 SLOW_FLUSH_MS = 1.0
-_MANUAL = "PostgreSQL manual, 28.5 WAL Configuration"
+_MANUAL = "PostgreSQL manual, WAL Configuration"
 
 
 def checkpoint_completion_target(facts: Facts) -> Advice:
@@ -125,7 +125,7 @@ def wal_buffers(facts: Facts) -> Advice:
         float(WAL_BUFFERS_BYTES),
         formula=f"{memory(WAL_BUFFERS_BYTES)}, four segments of the log",
         evidence=told,
-        source="PostgreSQL manual, 19.5.1 Settings (wal_buffers); the size is ours",
+        source="PostgreSQL manual, Settings (wal_buffers); the size is ours",
     )
 
 

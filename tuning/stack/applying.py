@@ -19,7 +19,7 @@ from tuning.stack.tuned import Tuned
 
 # Lists: ALTER SYSTEM takes each member by itself.
 _LISTS = ("shared_preload_libraries",)
-# A standby does not start with less than its primary had (PostgreSQL's manual, 26.4.3 Administrator's Overview).
+# A standby does not start with less than its primary had (PostgreSQL's manual, Administrator's Overview).
 _STANDBY_FLOORS = ("max_connections", "max_worker_processes")
 # The file, and not what is in force: a reload comes later, and a restart-only value stays until the restart.
 _BEFORE = """
