@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import psycopg
@@ -114,6 +115,12 @@ def test_command_says_the_same_to_people_and_machines_and_ends_by_what_it_found(
     assert found["message"] in done.stdout
     assert found["sql"] == ['DROP INDEX CONCURRENTLY lab_advise."t V"']
     assert f"    {found['sql'][0]};" in done.stdout
+    page = tmp_path / "advice.html"
+    text = hotrow("advise", "--dsn", primary, *rule, "--format", "markdown", "--html", str(page)).stdout
+    assert f"    - `{found['sql'][0]};`" in text
+    assert escape(found["sql"][0]) in page.read_text()
+    unwritable = hotrow("advise", "--dsn", primary, *rule, "--html", str(tmp_path / "none" / "advice.html"))
+    assert (unwritable.returncode, unwritable.stdout) == (2, "")
     assert {each["rule"]: each["outcome"] for each in document["rules"]}["wraparound"] == "SKIP"
     assert hotrow("advise", "--dsn", primary, *rule, "--fail-on", "never").returncode == 0
     assert hotrow("advise", "--dsn", primary, *rule, "--exclude", "duplicate-index").returncode == 0

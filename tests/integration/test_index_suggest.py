@@ -224,8 +224,10 @@ def test_command_prints_what_prove_reads_and_writes_nothing(place: Place, tmp_pa
     assert done.returncode == 1, done.stderr
     found = json.loads(done.stdout)
     assert {"schema", "table", "columns", "include", "method", "predicate", "unique"} <= found["candidates"][0].keys()
-    shown = hotrow("index", "suggest", str(file), "--dsn", place.dsn)
+    page = tmp_path / "suggested.html"
+    shown = hotrow("index", "suggest", str(file), "--dsn", place.dsn, "--html", str(page))
     assert "CREATE INDEX CONCURRENTLY" in shown.stdout
+    assert page.read_text().count("CREATE INDEX CONCURRENTLY") == shown.stdout.count("CREATE INDEX CONCURRENTLY")
     assert "nothing was created" in shown.stdout
 
 

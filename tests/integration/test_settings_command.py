@@ -134,7 +134,9 @@ def test_exit_code_follows_fail_on_and_the_ignore_file(instance: Instance, tmp_p
     declined = tmp_path / "declined.toml"
     declined.write_text('[[ignore]]\nkey = "postgresql/*"\nreason = "shared host"\nuntil = 2999-01-01\n')
     assert hotrow(*address).returncode == 0
-    assert hotrow(*address, "--fail-on", "warn").returncode == 1
+    page = tmp_path / "settings.html"
+    assert hotrow(*address, "--fail-on", "warn", "--html", str(page)).returncode == 1
+    assert "<td>postgresql/random_page_cost</td>" in page.read_text()
     done = hotrow(*address, "--fail-on", "warn", "--ignore", str(declined))
     assert (done.returncode, "(ignored: shared host)" in done.stdout, "+++" in done.stdout) == (0, True, False)
 

@@ -15,7 +15,8 @@ from tuning.advisors.judge import judge
 from tuning.advisors.rules import load
 from tuning.advisors.subject import MIN_DAYS, Subject
 from tuning.advisors.updates import shares
-from tuning.cli.console import Progress, fail, out, print_json
+from tuning.cli.console import Progress, fail
+from tuning.cli.forms import AsJson, Form, Format, Html, show
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED, FailOn
 from tuning.explain import inputs, loops
 from tuning.explain.errors import Unreadable
@@ -47,7 +48,9 @@ def advise(
         float | None, typer.Option(min=0.1, help="The server's memory [default: this machine's, if it is here].")
     ] = None,
     fail_on: Annotated[FailOn, typer.Option(help="Exit 1 from which outcome on.")] = FailOn.FAIL,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    form: Form = Format.TEXT,
+    as_json: AsJson = False,
+    html: Html = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Also the rules that found nothing.")] = False,
 ) -> None:
     """Judge a server: exit 0 where nothing fails, 1 where something does, 2 where it cannot be read."""
@@ -73,11 +76,8 @@ def advise(
     except (ValueError, psycopg.Error) as error:
         fail(str(error).strip())
         raise typer.Exit(EXIT_NOT_JUDGED) from error
-    if as_json:
-        print_json(reports.as_json(report))
-    else:
-        for line in reports.lines(report, is_verbose=verbose):
-            out.print(line, markup=False, emoji=False)
+    lines = reports.lines(report, is_verbose=verbose)
+    show("What the server's catalog says", lines, reports.as_json(report), Format.JSON if as_json else form, html)
     if any(report.count(outcome) for outcome in fail_on.outcomes):
         raise typer.Exit(EXIT_FOUND)
 

@@ -2,13 +2,13 @@
 
 import math
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tuning.cli.console import fail, out, print_json
+from tuning.cli.forms import Format
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED, FailOn
 from tuning.diagnose import readers
 from tuning.diagnose.comparison import compare
@@ -25,12 +25,6 @@ STATS = "_stats.csv"
 COMPARE = "compare"
 # Locust writes them beside the statistics, under the same prefix.
 BESIDE = ("_stats_history.csv", "_failures.csv")
-
-
-class Format(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-    MARKDOWN = "markdown"
 
 
 def register(app: typer.Typer) -> None:

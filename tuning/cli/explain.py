@@ -12,6 +12,7 @@ from rich.text import Text
 
 from tuning import ignores
 from tuning.cli.console import Progress, err, fail, out, print_json
+from tuning.cli.forms import Format
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED, FailOn
 from tuning.explain import execution, sources
 from tuning.explain.analysis import Analysis, report
@@ -25,12 +26,6 @@ from tuning.reports import explain_html, explain_json, explain_text, explain_tre
 MOST_STATEMENTS = 20
 # pev2's first two colours of a node's own share of the time.
 _COLOURS = ((0.4, "red"), (0.1, "yellow"))
-
-
-class Format(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-    MARKDOWN = "markdown"
 
 
 class Source(StrEnum):

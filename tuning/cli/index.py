@@ -7,7 +7,8 @@ import psycopg
 import typer
 
 from tuning.cli import index_suggest, index_write
-from tuning.cli.console import Progress, fail, out, print_json
+from tuning.cli.console import Progress, fail, out
+from tuning.cli.forms import AsJson, Form, Format, Html, show
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED
 from tuning.explain import execution
 from tuning.explain.execution import Limits
@@ -28,7 +29,6 @@ PostgresBin = Annotated[Path | None, typer.Option(help="Programs of a PostgreSQL
 MaxBytes = Annotated[int, typer.Option(min=1, help="How large the copy may become.")]
 SampleRows = Annotated[int | None, typer.Option(min=1, help="Copy at most so many rows of a table.")]
 StatementTimeout = Annotated[float, typer.Option(min=0.001, help="Seconds that one run may take.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -59,7 +59,9 @@ def prove(
     sample_rows: SampleRows = None,
     statement_timeout: StatementTimeout = execution.STATEMENT_TIMEOUT_S,
     apply: Annotated[bool, typer.Option("--apply", help="Build what helps on the target, CONCURRENTLY.")] = False,
+    form: Form = Format.TEXT,
     as_json: AsJson = False,
+    html: Html = None,
 ) -> None:
     """Try indexes in a copy: exit 0 where each helps, 1 where one does not, 2 where that cannot be said."""
     try:
@@ -70,7 +72,8 @@ def prove(
             found = proof.prove(where, asked, wanted, runs_writes=writes, tell=progress.step)
     except (OSError, ValueError, StackError, psycopg.Error) as error:
         raise stop(error) from error
-    print_json(index_json.proven(found)) if as_json else _print(index_text.proven(found))
+    form = Format.JSON if as_json else form
+    show("Indexes, proven", index_text.proven(found), index_json.proven(found), form, html)
     helping = [each for each in found.proofs if each.verdict is proof.Verdict.HELPS]
     if apply:
         _apply([each.definition for each in helping], dsn)
@@ -93,7 +96,9 @@ def drop(
     sample_rows: SampleRows = None,
     statement_timeout: StatementTimeout = execution.STATEMENT_TIMEOUT_S,
     apply: Annotated[bool, typer.Option("--apply", help="Drop what can go on the target, CONCURRENTLY.")] = False,
+    form: Form = Format.TEXT,
     as_json: AsJson = False,
+    html: Html = None,
 ) -> None:
     """Say which indexes can go: exit 0 where none can, 1 where some can, 2 where that cannot be said."""
     try:
@@ -103,7 +108,8 @@ def drop(
             found = dropping.judge(where, asked, Trust(statistics_days, tuple(replica_dsn or ())), progress.step)
     except (OSError, ValueError, StackError, psycopg.Error) as error:
         raise stop(error) from error
-    print_json(index_json.judged(found)) if as_json else _print(index_text.judged(found))
+    form = Format.JSON if as_json else form
+    show("Indexes that can go", index_text.judged(found), index_json.judged(found), form, html)
     going = [each.index for each in found.judgements if each.verdict is dropping.Verdict.CAN_GO]
     if apply:
         for each in going:
@@ -153,8 +159,3 @@ def _is_counted(source: str | None) -> bool:
     if source not in (None, _FROM_STATISTICS):
         raise Unproven(f"--from takes {_FROM_STATISTICS}, and files are given by their names")
     return source is not None
-
-
-def _print(lines: list[str]) -> None:
-    for line in lines:
-        out.print(line, markup=False, emoji=False)

@@ -5,7 +5,8 @@ from typing import Annotated
 import psycopg
 import typer
 
-from tuning.cli.console import Progress, fail, out, print_json
+from tuning.cli.console import Progress, fail
+from tuning.cli.forms import Form, Format, Html, show
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED
 from tuning.explain import execution
 from tuning.explain.execution import Limits, Server
@@ -31,7 +32,9 @@ def suggest(
     statement_timeout: Annotated[
         float, typer.Option(min=0.001, help="Seconds that planning one may take.")
     ] = execution.STATEMENT_TIMEOUT_S,
+    form: Form = Format.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Print what `prove` and `write` read.")] = False,
+    html: Html = None,
 ) -> None:
     """Suggest indexes: exit 0 where none is missing, 1 where some are, 2 where that cannot be said."""
     try:
@@ -50,11 +53,8 @@ def suggest(
     except (ValueError, psycopg.Error) as error:
         fail(str(error).strip())
         raise typer.Exit(EXIT_NOT_JUDGED) from error
-    if as_json:
-        print_json(suggest_json.as_json(found, notes))
-    else:
-        for line in suggest_text.lines(found, notes):
-            out.print(line, markup=False, emoji=False)
+    document = suggest_json.as_json(found, notes)
+    show("Indexes, suggested", suggest_text.lines(found, notes), document, Format.JSON if as_json else form, html)
     if found.is_blind:
         raise typer.Exit(EXIT_NOT_JUDGED)
     if found.suggestions:

@@ -13,6 +13,7 @@ import typer
 from tuning import ignores
 from tuning.cli.console import Progress, fail, out, print_json
 from tuning.cli.explain import Source
+from tuning.cli.forms import AsJson, Html, write_page
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED, FailOn
 from tuning.explain import execution
 from tuning.explain.execution import Limits
@@ -43,7 +44,6 @@ ExecuteWrites = Annotated[
 ]
 StatementTimeout = Annotated[float, typer.Option(min=0.001, help="Seconds that one run may take.")]
 LockTimeout = Annotated[float, typer.Option(min=0.001, help="Seconds to wait for a lock.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -111,6 +111,7 @@ def check(
     fail_on: Annotated[FailOn, typer.Option(help="Exit 1 from which outcome on.")] = FailOn.FAIL,
     form: Annotated[Format, typer.Option("--format", help="How to print the report.")] = Format.TEXT,
     as_json: AsJson = False,
+    html: Html = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Also statements whose plans are as they were.")] = False,
 ) -> None:
     """Check plans: exit 0 where they are as accepted, 1 where one is not, 2 where that cannot be said."""
@@ -127,6 +128,7 @@ def check(
         found = checking.report(str(path), checked, [*notes, *told], accepted, datetime.now(UTC).date())
     except (OSError, ValueError, psycopg.Error) as error:
         raise _stop(error) from error
+    write_page(html, "Plans", plans_text.markdown(found))
     _print(found, Format.JSON if as_json else form, is_verbose=verbose)
     if any(found.count(outcome) for outcome in fail_on.outcomes):
         raise typer.Exit(EXIT_FOUND)

@@ -13,7 +13,7 @@ from tuning import ignores
 from tuning.cli import settings_facts
 from tuning.cli.chain import workers_of
 from tuning.cli.console import Progress, err, fail, out, print_json
-from tuning.cli.diagnose import Format
+from tuning.cli.forms import AsJson, Format, Html, write_page
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED, FailOn
 from tuning.cli.settings_facts import Given
 from tuning.cli.stack import start_again
@@ -66,7 +66,8 @@ def settings(
     undo: Annotated[bool, typer.Option("--undo", help="With --instance: take back what --apply wrote.")] = False,
     fail_on: Annotated[FailOn, typer.Option(help="Exit 1 from which outcome on.")] = FailOn.FAIL,
     form: Annotated[Format, typer.Option("--format", help="How to print the advice.")] = Format.TEXT,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    as_json: AsJson = False,
+    html: Html = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Also why the other settings stay.")] = False,
 ) -> None:
     """Size the settings: exit 0 where nothing fails, 1 where something does, 2 where it cannot be read."""
@@ -101,6 +102,7 @@ def settings(
         with Progress() as progress:
             facts, read, notes = settings_facts.gather(given, progress.figures)
         report = judge(facts, accepted, datetime.now(UTC).date(), read=read, notes=notes)
+        write_page(html, "Settings", "\n".join(reports.markdown(report, facts.pooler)))
         reverse = _apply(found, report) if apply and found is not None else ()
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))

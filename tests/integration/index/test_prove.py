@@ -39,6 +39,20 @@ def test_index_that_helps_is_told_from_one_that_does_not(lab: Lab, capture: Path
     assert lab.state() == before
 
 
+def test_people_are_told_the_same_in_text_markdown_and_on_a_page(lab: Lab, tmp_path: Path) -> None:
+    page = tmp_path / "proven.html"
+    arguments = (
+        "--index",
+        "CREATE INDEX wanted ON purchase (note)",
+        "--sql",
+        "SELECT id FROM purchase WHERE note = 'x'",
+    )
+    done = lab.hotrow("prove", *arguments, "--format", "markdown", "--html", str(page))
+    assert done.returncode == 0, done.stderr
+    assert "\n- HELPS wanted: " in done.stdout
+    assert "<li>HELPS wanted: " in page.read_text()
+
+
 def test_text_search_index_is_tried_though_hypopg_knows_none(lab: Lab) -> None:
     found = proven(
         lab, "--index", "CREATE INDEX grams ON purchase USING gin (note gin_trgm_ops)",

@@ -121,9 +121,11 @@ def test_every_format_tells_the_cause(saved: Lab) -> None:
     form = json.loads(saved.check("--json").stdout)
     assert form["counts"]["FAIL"] >= 1
     assert told in json.dumps(form)
-    page = saved.check("--format", "markdown").stdout
-    assert "```diff" in page
-    assert told.replace("_", "\\_") in page
+    page = saved.folder / "plans.html"
+    text = saved.check("--format", "markdown", "--html", str(page)).stdout
+    assert "```diff" in text
+    assert told.replace("_", "\\_") in text
+    assert told in page.read_text()
     (first, *_) = saved.check("--format", "github").stdout.splitlines()
     assert first.startswith("::error file=")
     assert told in first
