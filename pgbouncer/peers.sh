@@ -8,14 +8,22 @@ set -um
 configuration=$1
 shift
 children=()
-# Caught, so that `wait` returns: who gets SIGINT twice drops running transactions.
-trap : INT TERM
+asked=0
+signalled=
+# Each is asked once: who gets SIGINT twice drops running transactions.
+ask() {
+    while ((asked < ${#children[@]})); do kill -s INT "${children[asked++]}" 2> /dev/null; done
+}
+# What comes before `wait` does is not lost on it: those that run already end, and the others are asked below.
+trap 'signalled=130; ask' INT
+trap 'signalled=143; ask' TERM
 for directory; do
     (cd "$directory" && exec pgbouncer "$configuration") &
     children+=($!)
 done
+[ -z "$signalled" ] || ask
 wait -n
 code=$?
-kill -s INT "${children[@]}" 2> /dev/null
-wait
-exit "$code"
+ask
+until wait; do :; done
+exit "${signalled:-$code}"
