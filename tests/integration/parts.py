@@ -15,7 +15,7 @@ from tuning.stack.paths import InstancePaths
 from tuning.stack.ports import HOST, free_port
 from tuning.stack.stack import Stack
 
-PATIENCE_S = 60.0
+PATIENCE_S = 20.0
 # Long enough to find a worker at a step and kill it there.
 PAYMENT_TIMEOUT_S = 8
 
