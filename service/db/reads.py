@@ -20,6 +20,7 @@ from service.db.bounded_postgresql.base import DatabaseWrapper
 from service.db.pooled import give_back
 from service.db.replica import Replica, replica
 from service.db.router import REPLICA
+from service.db.statements import Preceded
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ def _caught_up(server: Replica, least: int) -> bool:
 def _ask(session: BaseDatabaseWrapper | Any, statement: str, parameters: Parameters) -> tuple[bool, Read]:
     """Two statements in one message: where the server is, and then, with a later snapshot, the question."""
     with session.cursor() as cursor:
-        cursor.execute(f"{_WHERE}; {statement}", parameters)
+        cursor.execute(Preceded.by(_WHERE, statement), parameters)
         is_replica, seen = cursor.fetchone()
         cursor.nextset()
         return is_replica, Read(cursor.fetchall(), seen, is_replica)

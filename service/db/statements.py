@@ -30,6 +30,20 @@ class Statement:
     error: Exception | None
 
 
+class Preceded(str):
+    """A message of two statements that is told of as its second: the first is no question of the request's own."""
+
+    __slots__ = ("question",)
+
+    question: str
+
+    @classmethod
+    def by(cls, first: str, question: str) -> "Preceded":
+        message = cls(f"{first}; {question}")
+        message.question = question
+        return message
+
+
 Watcher = Callable[[Statement], None]
 _watchers: ContextVar[tuple[Watcher, ...]] = ContextVar("statement_watchers", default=())
 
@@ -71,7 +85,10 @@ def _told(execute: Callable[..., Any], sql: str, params: Any, many: bool, contex
         raise
     finally:
         duration_s = time.perf_counter() - began
-        count = context["cursor"].rowcount if error is None else -1
+        is_preceded = isinstance(sql, Preceded)
+        # The cursor still stands at the result of the first statement.
+        count = -1 if error is not None or is_preceded else context["cursor"].rowcount
         rows = count if count >= 0 else None
+        text = sql.question if is_preceded else str(sql)
         for watcher in watchers:
-            watcher(Statement(str(sql), params, many, connection.alias, in_transaction, duration_s, rows, error))
+            watcher(Statement(text, params, many, connection.alias, in_transaction, duration_s, rows, error))

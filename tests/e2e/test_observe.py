@@ -281,6 +281,10 @@ def test_statements_of_a_request_are_captured_whole(service: Service, client: Cl
     assert len(statements) == 2
     assert {each["route"] for each in statements} == {"api/reservations/<order_id>/extend"}
     assert all(each["caller"].startswith("service/stock/orders.py:") for each in statements)
+    # What asks a server where it is goes before a read in one message, and is not what the page asked for.
+    reads = of(client.get("/api/products?page=987").headers["X-Request-Id"])
+    assert reads
+    assert all(each["sql"].lstrip().startswith("WITH page AS") for each in reads)
 
 
 def test_captured_files_are_private_and_hold_no_secret(service: Service, stack: Stack) -> None:

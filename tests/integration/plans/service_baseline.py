@@ -16,7 +16,6 @@ from psycopg.conninfo import make_conninfo
 from tests.integration.plans.service_server import served
 from tests.integration.plans.service_statements import INNER
 from tests.unit.command import ROOT, Done, hotrow
-from tuning.sql_tokens import split
 from tuning.stack import postgres
 from tuning.stack.stack import Stack
 
@@ -32,21 +31,9 @@ def statements(stack: Stack, folder: Path) -> list[str]:
         cwd=ROOT, env=env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    for file in folder.glob("statements-*.jsonl"):
-        file.write_text("".join(map(_alone, file.read_text().splitlines())))
     lines = (json.dumps({"v": 1, "route": each.function, "sql": each.sql}) + "\n" for each in INNER)
     (folder / "inner.jsonl").write_text("".join(lines))
     return sorted(str(path) for path in folder.glob("*.jsonl"))
-
-
-def _alone(line: str) -> str:
-    """A captured line without the question that a read sends before its statement, whose text has no parameters."""
-    call = json.loads(line)
-    asked = split(call["sql"])
-    if len(asked) == 2 and asked[0].text.startswith("SELECT pg_is_in_recovery()"):
-        assert "%" not in asked[0].text
-        call["sql"] = asked[1].text
-    return json.dumps(call) + "\n"
 
 
 def plans(command: str, stack: Stack, *arguments: str) -> Done:
