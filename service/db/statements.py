@@ -85,10 +85,11 @@ def _told(execute: Callable[..., Any], sql: str, params: Any, many: bool, contex
         raise
     finally:
         duration_s = time.perf_counter() - began
-        is_preceded = isinstance(sql, Preceded)
-        # The cursor still stands at the result of the first statement.
-        count = -1 if error is not None or is_preceded else context["cursor"].rowcount
+        count = context["cursor"].rowcount if error is None else -1
         rows = count if count >= 0 else None
-        text = sql.question if is_preceded else str(sql)
+        text = str(sql)
+        if isinstance(sql, Preceded):
+            # The cursor still stands at the result of the first statement.
+            text, rows = sql.question, None
         for watcher in watchers:
             watcher(Statement(text, params, many, connection.alias, in_transaction, duration_s, rows, error))
