@@ -1,10 +1,11 @@
 """Findings that somebody looked at and accepts: by their key, with a reason, until a day."""
 
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,18 @@ class Ignore:
 
     def covers(self, key: str) -> bool:
         return key.startswith(self.key[:-1]) if self.key.endswith("*") else key == self.key
+
+
+class _Finding(Protocol):
+    """A frozen dataclass with a key and an ``ignored``, the reason that the ignore file gives."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def key(self) -> str: ...
+
+
+F = TypeVar("F", bound=_Finding)
 
 
 def read(path: Path) -> tuple[Ignore, ...]:
@@ -46,3 +59,22 @@ def read(path: Path) -> tuple[Ignore, ...]:
 def covering(ignores: Iterable[Ignore], key: str, today: date) -> Ignore | None:
     """What covers a finding today."""
     return next((each for each in ignores if each.covers(key) and today < each.until), None)
+
+
+def marked(ignores: Sequence[Ignore], findings: Iterable[F], today: date) -> tuple[F, ...]:
+    """The findings, those that are covered today with the reason."""
+    found = []
+    for each in findings:
+        by = covering(ignores, each.key, today)
+        found.append(each if by is None else replace(each, ignored=by.reason))
+    return tuple(found)
+
+
+def over(ignores: Iterable[Ignore], keys: Iterable[str], today: date) -> list[str]:
+    """A sentence for each ignore that covered one of these findings and ended."""
+    given = tuple(keys)
+    return [
+        f"the ignore of {each.key} ended on {each.until}: {each.reason}"
+        for each in ignores
+        if each.until <= today and any(map(each.covers, given))
+    ]

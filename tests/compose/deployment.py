@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.client import Answer, Client
-from tests.compose.engine import DEBIAN_BASE, MONITORING_IMAGE, build, docker
+from tests.compose.engine import DEBIAN_BASE, LEAST_PGBOUNCER, MONITORING_IMAGE, SUITE, build, docker
 from tests.unit.compose_rules import EXPORTERS, FILE, ROOT, Model, compose, model
 from tuning.stack.ports import free_port
 
@@ -43,7 +43,7 @@ class Deployment:
         if self.is_debian:
             changed["services"] = {
                 "redis": {"image": DEBIAN_BASE},
-                "pgbouncer": {"environment": {"PGBOUNCER_MIN_VERSION": "1.18.0"}},
+                "pgbouncer": {"environment": {"PGBOUNCER_MIN_VERSION": LEAST_PGBOUNCER}},
                 # Debian's engine does not know start_interval, by which this one is ten seconds as well.
                 "worker": {"healthcheck": {"interval": "10s"}},
                 **{name: {"image": MONITORING_IMAGE} for name in ("prometheus", *EXPORTERS)},
@@ -52,6 +52,11 @@ class Deployment:
             }
         self._override = directory / "override.json"
         self._override.write_text(json.dumps(changed))
+
+    @property
+    def has_new_pooler(self) -> bool:
+        """Whether PgBouncer is one that the published images would have: with peers and prepared statements."""
+        return not self.is_debian or SUITE != "bookworm"
 
     def compose(self, *arguments: str, is_checked: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
         """Run docker-compose on the project, with the override."""

@@ -20,7 +20,11 @@ from tests.conftest import missing
 from tests.unit.compose_rules import ROOT, Model
 
 STARTS_WITHIN_S = 30
-DEBIAN_BASE = "hotrow-test-base:1"
+# Whose packages replace the published images. bookworm has PgBouncer 1.18; sid has the versions that those images have,
+# PostgreSQL 18 and a PgBouncer that keeps prepared statements, and changes every day.
+SUITE = os.environ.get("HOTROW_COMPOSE_SUITE", "bookworm")
+POSTGRES_MAJOR, LEAST_PGBOUNCER = {"bookworm": ("15", "1.18.0"), "sid": ("18", "1.25.2")}[SUITE]
+DEBIAN_BASE = f"hotrow-test-base:{SUITE}"
 MONITORING_IMAGE = "hotrow-test-monitoring:0-test"
 _PACKAGES = (
     "ca-certificates,python3,python3-venv,postgresql,pgbouncer,redis-server,wget,prometheus,prometheus-postgres-exporter"
@@ -94,7 +98,7 @@ def build(env: dict[str, str], model: Model) -> bool:
         docker(env, "build", "--network=host", base, f"--tag={MONITORING_IMAGE}", f"--file={file}", str(ROOT))
     for service in model["services"].values():
         if (plan := service.get("build")) is not None:
-            replaced = {"BASE_IMAGE": DEBIAN_BASE, "POSTGRES_MAJOR": "15"} if is_debian else {}
+            replaced = {"BASE_IMAGE": DEBIAN_BASE, "POSTGRES_MAJOR": POSTGRES_MAJOR} if is_debian else {}
             arguments = [f"--build-arg={name}={value}" for name, value in replaced.items()]
             arguments += [f"--target={plan['target']}"] if "target" in plan else []
             # Names are looked up as on this machine.
@@ -109,8 +113,11 @@ def _make_debian_base(env: dict[str, str]) -> None:
     assert shutil.which("mmdebstrap"), "no image can be pulled, and mmdebstrap is missing: install that package"
     # Last: whom this machine trusts.
     make = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={_PACKAGES}"]
+    if SUITE == "sid":
+        # Its lists are good for a week; a mirror that lags behind is good enough for a test.
+        make += ["--aptopt=Acquire::Check-Valid-Until false"]
     make += ["--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/locale/*"]
-    make += [f"--customize-hook=copy-in {_CERTIFICATES} {Path(_CERTIFICATES).parent}", "bookworm", "-"]
+    make += [f"--customize-hook=copy-in {_CERTIFICATES} {Path(_CERTIFICATES).parent}", SUITE, "-"]
     take = ["docker", "import", f"--change=ENV PIP_CERT={_CERTIFICATES}", "-", DEBIAN_BASE]
     with subprocess.Popen(make, stdout=subprocess.PIPE) as making:
         subprocess.run(take, env=os.environ | env, stdin=making.stdout, check=True, capture_output=True)

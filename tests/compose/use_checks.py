@@ -107,6 +107,7 @@ def test_console_shows_what_the_file_says(deployment: Deployment) -> None:
     assert shown["auth_type"] == "scram-sha-256"
     assert shown["auth_query"] == "SELECT name, secret FROM pooler.user_lookup($1)"
     assert (shown["max_client_conn"], shown["default_pool_size"]) == (given["MAX_CLIENT_CONN"], given["POOL_SIZE"])
+    assert shown.get("max_prepared_statements", "0") == ("200" if deployment.has_new_pooler else "0")
     sizes = {row["name"]: (row["pool_size"], row["host"]) for row in deployment.console("SHOW DATABASES")}
     for name, size in {"": "POOL_SIZE", "_lane": "LANE_POOL_SIZE", "_direct": "DIRECT_POOL_SIZE"}.items():
         assert sizes[f"hotrow{name}"] == (given[size], "primary")
@@ -115,12 +116,12 @@ def test_console_shows_what_the_file_says(deployment: Deployment) -> None:
 
 
 def test_processes_need_a_version_with_peers(deployment: Deployment) -> None:
-    """Debian's is older than 1.19, and is refused; the published base's runs until it is asked to end."""
+    """bookworm's is older than 1.19, and is refused; a newer one runs until it is asked to end."""
     elsewhere = {"HOTROW_RUN": "/tmp/more", "HOTROW_POOLER": "/tmp/more", "LISTEN_PORT": "7432"}
     script = "mkdir -p /tmp/more && exec timeout --signal=INT 5 sh /opt/hotrow/entrypoint.sh"
     done = deployment.inside("pgbouncer", script, PGBOUNCER_PROCESSES="2", **elsewhere)
     refused = "and PGBOUNCER_PROCESSES=2 needs 1.19 or newer: set it to 1" in done.stderr
-    assert (done.returncode, refused) == ((1, True) if deployment.is_debian else (124, False)), done.stderr
+    assert (done.returncode, refused) == ((124, False) if deployment.has_new_pooler else (1, True)), done.stderr
 
 
 def test_process_does_not_start_on_an_unmigrated_database(deployment: Deployment) -> None:

@@ -15,9 +15,9 @@ from tuning.advisors.judge import judge
 from tuning.advisors.rules import load
 from tuning.advisors.subject import MIN_DAYS, Subject
 from tuning.advisors.updates import shares
-from tuning.cli.console import Progress, fail
-from tuning.cli.forms import AsJson, Form, Format, Html, show
-from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED, FailOn
+from tuning.cli.console import Progress
+from tuning.cli.forms import AsJson, Form, Format, Html, show, stopped
+from tuning.cli.lint import EXIT_FOUND, FailOn
 from tuning.explain import inputs, loops
 from tuning.explain.errors import Unreadable
 from tuning.explain.loops import Seen
@@ -70,12 +70,8 @@ def advise(
         subject = Subject(snapshot, seen.loops() if seen else None, _updated(snapshot, seen), since_days)
         report = judge(subject, excluded, accepted, datetime.now(UTC).date())
         report = replace(report, read=(*report.read, *([str(seen)] if seen else [])), spent=spent)
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        raise typer.Exit(EXIT_NOT_JUDGED) from error
-    except (ValueError, psycopg.Error) as error:
-        fail(str(error).strip())
-        raise typer.Exit(EXIT_NOT_JUDGED) from error
+    except (OSError, ValueError, psycopg.Error) as error:
+        raise stopped(error) from error
     lines = reports.lines(report, is_verbose=verbose)
     show("What the server's catalog says", lines, reports.as_json(report), Format.JSON if as_json else form, html)
     if any(report.count(outcome) for outcome in fail_on.outcomes):

@@ -11,8 +11,8 @@ import typer
 from rich.text import Text
 
 from tuning import ignores
-from tuning.cli.console import Progress, err, fail, out, print_json
-from tuning.cli.forms import Format
+from tuning.cli.console import Progress, err, out, print_json
+from tuning.cli.forms import Format, stopped
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED, FailOn
 from tuning.explain import execution, sources
 from tuning.explain.analysis import Analysis, report
@@ -87,12 +87,8 @@ def explain(
         found = report(judged, notes, accepted, datetime.now(UTC).date(), spent if dsn is not None else None)
         if html is not None:
             html.write_text(explain_html.page(found), encoding="utf-8")
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        raise typer.Exit(EXIT_NOT_JUDGED) from error
-    except (ValueError, psycopg.Error) as error:
-        fail(str(error).strip())
-        raise typer.Exit(EXIT_NOT_JUDGED) from error
+    except (OSError, ValueError, psycopg.Error) as error:
+        raise stopped(error) from error
     _print(found, Format.JSON if as_json else form, is_verbose=verbose)
     if any(found.count(outcome) for outcome in fail_on.outcomes):
         raise typer.Exit(EXIT_FOUND)

@@ -42,6 +42,13 @@ def show(title: str, lines: Iterable[str], document: Any, form: Format, html: Pa
                 out.print(line, markup=False, emoji=False)
 
 
+def stopped(error: Exception) -> typer.Exit:
+    """Say in one sentence why it could not be done; for ``raise ... from error``."""
+    is_file = isinstance(error, OSError) and error.filename
+    fail(f"{error.filename}: {error.strerror}" if is_file else str(error).strip())  # type: ignore[attr-defined]
+    return typer.Exit(EXIT_NOT_JUDGED)
+
+
 def write_page(html: Path | None, title: str, text: str) -> None:
     """Write a Markdown text as a page.
 
@@ -53,5 +60,4 @@ def write_page(html: Path | None, title: str, text: str) -> None:
     try:
         html.write_text(page.page(title, text), encoding="utf-8")
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}")
-        raise typer.Exit(EXIT_NOT_JUDGED) from error
+        raise stopped(error) from error

@@ -7,9 +7,9 @@ import psycopg
 import typer
 
 from tuning.cli import index_suggest, index_write
-from tuning.cli.console import Progress, fail, out
-from tuning.cli.forms import AsJson, Form, Format, Html, show
-from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED
+from tuning.cli.console import Progress, out
+from tuning.cli.forms import AsJson, Form, Format, Html, show, stopped
+from tuning.cli.lint import EXIT_FOUND
 from tuning.explain import execution
 from tuning.explain.execution import Limits
 from tuning.reports import index_json, index_text
@@ -71,7 +71,7 @@ def prove(
         with Progress() as progress:
             found = proof.prove(where, asked, wanted, runs_writes=writes, tell=progress.step)
     except (OSError, ValueError, StackError, psycopg.Error) as error:
-        raise stop(error) from error
+        raise stopped(error) from error
     form = Format.JSON if as_json else form
     show("Indexes, proven", index_text.proven(found), index_json.proven(found), form, html)
     helping = [each for each in found.proofs if each.verdict is proof.Verdict.HELPS]
@@ -107,7 +107,7 @@ def drop(
         with Progress() as progress:
             found = dropping.judge(where, asked, Trust(statistics_days, tuple(replica_dsn or ())), progress.step)
     except (OSError, ValueError, StackError, psycopg.Error) as error:
-        raise stop(error) from error
+        raise stopped(error) from error
     form = Format.JSON if as_json else form
     show("Indexes that can go", index_text.judged(found), index_json.judged(found), form, html)
     going = [each.index for each in found.judgements if each.verdict is dropping.Verdict.CAN_GO]
@@ -116,7 +116,7 @@ def drop(
             try:
                 reverse = applying.drop(dsn, each.schema, each.name)
             except (ValueError, psycopg.Error) as error:
-                raise stop(error) from error
+                raise stopped(error) from error
             out.print(f"dropped {each.shown}; to have it back: {reverse}", markup=False)
     if going:
         raise typer.Exit(EXIT_FOUND)
@@ -139,19 +139,12 @@ def definitions(statements: list[str], file: Path | None) -> list[Definition]:
     return found
 
 
-def stop(error: Exception) -> typer.Exit:
-    """Say what is wrong in one sentence."""
-    is_file = isinstance(error, OSError) and error.filename
-    fail(f"{error.filename}: {error.strerror}" if is_file else str(error).strip())  # type: ignore[attr-defined]
-    return typer.Exit(EXIT_NOT_JUDGED)
-
-
 def _apply(wanted: list[Definition], dsn: str) -> None:
     for each in wanted:
         try:
             reverse = applying.build(dsn, each)
         except (ValueError, psycopg.Error) as error:
-            raise stop(error) from error
+            raise stopped(error) from error
         out.print(f"built {each.name}; to take it back: {reverse}", markup=False)
 
 

@@ -5,8 +5,8 @@ from typing import Annotated
 import psycopg
 import typer
 
-from tuning.cli.console import Progress, fail
-from tuning.cli.forms import Form, Format, Html, show
+from tuning.cli.console import Progress
+from tuning.cli.forms import Form, Format, Html, show, stopped
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED
 from tuning.explain import execution
 from tuning.explain.execution import Limits, Server
@@ -47,12 +47,8 @@ def suggest(
             with Server(dsn, limits, allows_writes=False) as server:
                 queries, notes = workload.read(asked, dsn, server.composed, progress.figures, spent)
             found = suggesting.suggest(dsn, limits, queries, progress.figures, spent)
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        raise typer.Exit(EXIT_NOT_JUDGED) from error
-    except (ValueError, psycopg.Error) as error:
-        fail(str(error).strip())
-        raise typer.Exit(EXIT_NOT_JUDGED) from error
+    except (OSError, ValueError, psycopg.Error) as error:
+        raise stopped(error) from error
     document = suggest_json.as_json(found, notes)
     show("Indexes, suggested", suggest_text.lines(found, notes), document, Format.JSON if as_json else form, html)
     if found.is_blind:

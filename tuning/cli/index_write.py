@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tuning.cli.console import fail, out
-from tuning.cli.lint import EXIT_NOT_JUDGED
+from tuning.cli.console import out
+from tuning.cli.forms import stopped
 from tuning.whatif import definition, project, writing
 from tuning.whatif.errors import Unproven
 
@@ -52,6 +52,4 @@ def write(
             for note in found.notes:
                 out.print(f"Note: {note}.", markup=False)
     except (OSError, ValueError) as error:
-        is_file = isinstance(error, OSError) and error.filename
-        fail(f"{error.filename}: {error.strerror}" if is_file else str(error))  # type: ignore[union-attr]
-        raise typer.Exit(EXIT_NOT_JUDGED) from error
+        raise stopped(error) from error

@@ -13,7 +13,7 @@ import typer
 from tuning import ignores
 from tuning.cli.console import Progress, fail, out, print_json
 from tuning.cli.explain import Source
-from tuning.cli.forms import AsJson, Html, write_page
+from tuning.cli.forms import AsJson, Html, stopped, write_page
 from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED, FailOn
 from tuning.explain import execution
 from tuning.explain.execution import Limits
@@ -89,7 +89,7 @@ def save(
             raise typer.Exit(EXIT_NOT_JUDGED)
         baseline_file.write(path, done.baseline)
     except (OSError, ValueError, psycopg.Error) as error:
-        raise _stop(error) from error
+        raise stopped(error) from error
     if as_json:
         print_json(plans_machine.saved(done, str(path), notes))
         return
@@ -127,7 +127,7 @@ def check(
             checked, told = checking.check(server, against, queries)
         found = checking.report(str(path), checked, [*notes, *told], accepted, datetime.now(UTC).date())
     except (OSError, ValueError, psycopg.Error) as error:
-        raise _stop(error) from error
+        raise stopped(error) from error
     write_page(html, "Plans", plans_text.markdown(found))
     _print(found, Format.JSON if as_json else form, is_verbose=verbose)
     if any(found.count(outcome) for outcome in fail_on.outcomes):
@@ -149,10 +149,3 @@ def _print(found: Report, form: Format, *, is_verbose: bool) -> None:
         case Format.TEXT:
             for line in plans_text.lines(found, is_verbose=is_verbose):
                 out.print(line, markup=False, emoji=False)
-
-
-def _stop(error: OSError | ValueError | psycopg.Error) -> typer.Exit:
-    """Say what is wrong in one sentence."""
-    is_file = isinstance(error, OSError) and error.filename
-    fail(f"{error.filename}: {error.strerror}" if is_file else str(error).strip())  # type: ignore[union-attr]
-    return typer.Exit(EXIT_NOT_JUDGED)

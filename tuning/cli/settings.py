@@ -12,9 +12,9 @@ import typer
 from tuning import ignores
 from tuning.cli import settings_facts
 from tuning.cli.chain import workers_of
-from tuning.cli.console import Progress, err, fail, out, print_json
-from tuning.cli.forms import AsJson, Format, Html, write_page
-from tuning.cli.lint import EXIT_FOUND, EXIT_NOT_JUDGED, FailOn
+from tuning.cli.console import Progress, err, out, print_json
+from tuning.cli.forms import AsJson, Format, Html, stopped, write_page
+from tuning.cli.lint import EXIT_FOUND, FailOn
 from tuning.cli.settings_facts import Given
 from tuning.cli.stack import start_again
 from tuning.explain.errors import Unreadable
@@ -104,12 +104,8 @@ def settings(
         report = judge(facts, accepted, datetime.now(UTC).date(), read=read, notes=notes)
         write_page(html, "Settings", "\n".join(reports.markdown(report, facts.pooler)))
         reverse = _apply(found, report) if apply and found is not None else ()
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        raise typer.Exit(EXIT_NOT_JUDGED) from error
-    except (ValueError, StackError, psycopg.Error) as error:
-        fail(str(error).strip())
-        raise typer.Exit(EXIT_NOT_JUDGED) from error
+    except (OSError, ValueError, StackError, psycopg.Error) as error:
+        raise stopped(error) from error
     match Format.JSON if as_json else form:
         case Format.JSON:
             print_json(reports.as_json(report, facts.pooler, reverse))

@@ -7,6 +7,7 @@ from functools import partial
 
 import psycopg
 
+from tuning import ignores as ignoring
 from tuning.explain import captures, statistics_source
 from tuning.explain.errors import Refused, Unreadable
 from tuning.explain.execution import GENERIC_PLAN_SINCE, Run, Server
@@ -15,7 +16,7 @@ from tuning.explain.fingerprints import shape
 from tuning.explain.judge import judge
 from tuning.explain.plan import Plan
 from tuning.explain.subject import Statement, Subject
-from tuning.ignores import Ignore, covering
+from tuning.ignores import Ignore
 from tuning.observe.spent import Spent
 
 # Of a statement, while it is explained: what fits into a line.
@@ -103,15 +104,6 @@ def report(
 ) -> Report:
     """Rank what was judged by the time it takes, and mark what is ignored; an ignore that is over is told."""
     ranked = sorted(judged, key=lambda each: -(each.statement.total_ms if each.statement else 0.0))
-    marked = []
-    over: dict[str, None] = {}
-    for each in ranked:
-        findings = []
-        for finding in each.findings:
-            covered = covering(ignores, finding.key, today)
-            findings.append(replace(finding, ignored=covered.reason) if covered else finding)
-            for ignore in ignores:
-                if ignore.covers(finding.key) and ignore.until <= today:
-                    over[f"the ignore of {ignore.key} ended on {ignore.until}: {ignore.reason}"] = None
-        marked.append(replace(each, findings=tuple(findings)))
-    return Report(tuple(marked), (*notes, *over), spent)
+    marked = tuple(replace(each, findings=ignoring.marked(ignores, each.findings, today)) for each in ranked)
+    keys = (finding.key for each in ranked for finding in each.findings)
+    return Report(marked, (*notes, *ignoring.over(ignores, keys, today)), spent)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, partial
 
+from tuning import ignores as ignoring
 from tuning.contract import Outcome
 from tuning.explain.execution import Server
 from tuning.explain.findings import Found
-from tuning.ignores import Ignore, covering
+from tuning.ignores import Ignore
 from tuning.plans.baseline import Baseline, Entry
 from tuning.plans.causes import causes, difference
 from tuning.plans.comparison import Comparison, badness
@@ -18,7 +19,7 @@ from tuning.plans.measuring import measure
 from tuning.plans.rules import load
 from tuning.whatif.query import Query
 
-# A statement that looks worse is run so many times more, and fails if each of them is worse (TUNING.md asks for two).
+# A statement that looks worse is run so many times more, and fails if each of them is worse: ours.
 REPEATS = 2
 Tell = Callable[[str], None]
 rules = cache(load)
@@ -66,18 +67,9 @@ def report(
     path: str, checked: Sequence[Checked], notes: Iterable[str], ignores: Sequence[Ignore], today: date
 ) -> Report:
     """Mark what is ignored; an ignore that is over is told."""
-    marked = []
-    over: dict[str, None] = {}
-    for one in checked:
-        findings = []
-        for each in one.findings:
-            covered = covering(ignores, each.key, today)
-            findings.append(replace(each, ignored=covered.reason) if covered else each)
-            for ignore in ignores:
-                if ignore.covers(each.key) and ignore.until <= today:
-                    over[f"the ignore of {ignore.key} ended on {ignore.until}: {ignore.reason}"] = None
-        marked.append(replace(one, findings=tuple(findings)))
-    return Report(path, tuple(marked), (*notes, *over))
+    marked = tuple(replace(one, findings=ignoring.marked(ignores, one.findings, today)) for one in checked)
+    keys = (each.key for one in checked for each in one.findings)
+    return Report(path, marked, (*notes, *ignoring.over(ignores, keys, today)))
 
 
 def _measured(on: Server, entry: Entry | None, sql: str, *, is_planned: bool) -> Measured | NotMeasured:
