@@ -1,6 +1,7 @@
 """Limits, splits and bounds on timelines of known figures; the causes in real parts are in test_planted_causes.py."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,17 @@ def test_hashes_are_judged_by_the_time_that_they_computed(
 ) -> None:
     found = judged(tmp_path / "run", [*logins(took_s, hash_s=hash_s), *processes(web=1.5)])
     assert outcome(found, "hash-on-the-hub") is expected
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"), [(processes(load=0.5), Outcome.OK), (processes(web=0.5), Outcome.WARN)]
+)
+def test_generator_is_in_question_only_where_its_processor_time_is_not_known(
+    tmp_path: Path, samples: list[Any], expected: Outcome
+) -> None:
+    run = run_folder.read(write(tmp_path / "run", samples)).run
+    many = replace(run, load=replace(run.load, total=replace(run.load.total, rate_per_s=600.0)))
+    assert {each.rule: each.outcome for each in judge(many).verdicts}["load-generator"] is expected
 
 
 def test_slots_are_named_only_where_processors_are_left(tmp_path: Path) -> None:
