@@ -1,7 +1,7 @@
 """Findings that somebody looked at and accepts: by their key, with a reason, until a day."""
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -61,13 +61,10 @@ def covering(ignores: Iterable[Ignore], key: str, today: date) -> Ignore | None:
     return next((each for each in ignores if each.covers(key) and today < each.until), None)
 
 
-def marked(ignores: Sequence[Ignore], findings: Iterable[F], today: date) -> tuple[F, ...]:
-    """The findings, those that are covered today with the reason."""
-    found = []
-    for each in findings:
-        by = covering(ignores, each.key, today)
-        found.append(each if by is None else replace(each, ignored=by.reason))
-    return tuple(found)
+def mark(ignores: Iterable[Ignore], finding: F, today: date) -> F:
+    """The finding, with the reason if it is covered today."""
+    found = covering(ignores, finding.key, today)
+    return finding if found is None else replace(finding, ignored=found.reason)
 
 
 def over(ignores: Iterable[Ignore], keys: Iterable[str], today: date) -> list[str]:

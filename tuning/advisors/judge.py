@@ -1,15 +1,13 @@
 """Let every rule look at a snapshot, and rank what they found; what could not be looked at is said."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date
 
-from tuning import ignores
 from tuning.advisors.findings import Finding, Found, Report, RuleOutcome
 from tuning.advisors.rules import Rule, load
 from tuning.advisors.subject import Subject
 from tuning.contract import Outcome
-from tuning.ignores import Ignore
+from tuning.ignores import Ignore, mark
 from tuning.observe.snapshot import PARTS
 
 # What a rule may need beside the parts of a snapshot, and how a caller gives it; rules tell of other parts.
@@ -44,7 +42,7 @@ def judge(
         ranked += [_ranked(rule, each) for each in found if each.outcome is not Outcome.OK]
         outcomes.append(_outcome(rule, found))
     ranked.sort(key=lambda each: each[0])
-    findings = [_accepted(finding, ignored, today) for _, finding in ranked]
+    findings = [mark(ignored, finding, today) for _, finding in ranked]
     return Report(tuple(findings), tuple(outcomes), tuple(_read(subject)), tuple(_notes(subject)))
 
 
@@ -77,11 +75,6 @@ def _ranked(rule: Rule, found: Found) -> tuple[tuple[float, ...], Finding]:
         sql=found.sql,
     )
     return (-found.outcome.weight, -rule.weight, -found.evidence), finding
-
-
-def _accepted(finding: Finding, accepted: tuple[Ignore, ...], today: date) -> Finding:
-    covering = ignores.covering(accepted, finding.key, today)
-    return replace(finding, ignored=covering.reason) if covering is not None else finding
 
 
 def _read(subject: Subject) -> Iterable[str]:

@@ -44,8 +44,10 @@ def show(title: str, lines: Iterable[str], document: Any, form: Format, html: Pa
 
 def stopped(error: Exception) -> typer.Exit:
     """Say in one sentence why it could not be done; for ``raise ... from error``."""
-    is_file = isinstance(error, OSError) and error.filename
-    fail(f"{error.filename}: {error.strerror}" if is_file else str(error).strip())  # type: ignore[attr-defined]
+    if isinstance(error, OSError) and error.filename:
+        fail(f"{error.filename}: {error.strerror}")
+    else:
+        fail(str(error).strip())
     return typer.Exit(EXIT_NOT_JUDGED)
 
 

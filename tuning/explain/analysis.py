@@ -7,7 +7,6 @@ from functools import partial
 
 import psycopg
 
-from tuning import ignores as ignoring
 from tuning.explain import captures, statistics_source
 from tuning.explain.errors import Refused, Unreadable
 from tuning.explain.execution import GENERIC_PLAN_SINCE, Run, Server
@@ -16,7 +15,7 @@ from tuning.explain.fingerprints import shape
 from tuning.explain.judge import judge
 from tuning.explain.plan import Plan
 from tuning.explain.subject import Statement, Subject
-from tuning.ignores import Ignore
+from tuning.ignores import Ignore, mark, over
 from tuning.observe.spent import Spent
 
 # Of a statement, while it is explained: what fits into a line.
@@ -104,6 +103,6 @@ def report(
 ) -> Report:
     """Rank what was judged by the time it takes, and mark what is ignored; an ignore that is over is told."""
     ranked = sorted(judged, key=lambda each: -(each.statement.total_ms if each.statement else 0.0))
-    marked = tuple(replace(each, findings=ignoring.marked(ignores, each.findings, today)) for each in ranked)
+    marked = tuple(replace(each, findings=tuple(mark(ignores, one, today) for one in each.findings)) for each in ranked)
     keys = (finding.key for each in ranked for finding in each.findings)
-    return Report(marked, (*notes, *ignoring.over(ignores, keys, today)), spent)
+    return Report(marked, (*notes, *over(ignores, keys, today)), spent)

@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, partial
 
-from tuning import ignores as ignoring
 from tuning.contract import Outcome
 from tuning.explain.execution import Server
 from tuning.explain.findings import Found
-from tuning.ignores import Ignore
+from tuning.ignores import Ignore, mark, over
 from tuning.plans.baseline import Baseline, Entry
 from tuning.plans.causes import causes, difference
 from tuning.plans.comparison import Comparison, badness
@@ -67,9 +66,9 @@ def report(
     path: str, checked: Sequence[Checked], notes: Iterable[str], ignores: Sequence[Ignore], today: date
 ) -> Report:
     """Mark what is ignored; an ignore that is over is told."""
-    marked = tuple(replace(one, findings=ignoring.marked(ignores, one.findings, today)) for one in checked)
+    marked = tuple(replace(one, findings=tuple(mark(ignores, each, today) for each in one.findings)) for one in checked)
     keys = (each.key for one in checked for each in one.findings)
-    return Report(path, marked, (*notes, *ignoring.over(ignores, keys, today)))
+    return Report(path, marked, (*notes, *over(ignores, keys, today)))
 
 
 def _measured(on: Server, entry: Entry | None, sql: str, *, is_planned: bool) -> Measured | NotMeasured:

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 
-from tuning import ignores
 from tuning.contract import Outcome
-from tuning.ignores import Ignore
+from tuning.ignores import Ignore, mark
 from tuning.settings import (
     gunicorn,
     pgbouncer,
@@ -82,5 +81,4 @@ def _postgresql(facts: Facts, covered: tuple[Ignore, ...], today: date) -> Itera
 
 
 def _accepted(advice: Advice, covered: tuple[Ignore, ...], today: date) -> Advice:
-    found = ignores.covering(covered, advice.key, today) if advice.is_proposed else None
-    return replace(advice, ignored=found.reason) if found is not None else advice
+    return mark(covered, advice, today) if advice.is_proposed else advice
