@@ -11,7 +11,8 @@ from gevent import get_hub
 from gevent.hub import Waiter
 
 # Requests that begin between two looks at the sockets: ours. With 8 the lane's batches are smaller, and of one hot
-# product at 200 connections 13 % less is reserved than with 24; with 24 who is refused waits twice as long.
+# product at 200 connections 13 % less is reserved than with 24. In a flood of 60 s refusals took 41 ms at p99 with 16,
+# and 59 and 66 with 24.
 TURNS = 16
 # Before a timer the hub looks at all sockets. Of those that sleep for 0 s it runs 50 first, and that took 0.1 s.
 LOOK_S = 1e-6
