@@ -50,6 +50,7 @@ def direct(view: Callable[[HttpRequest], HttpResponse], method: str = "POST") ->
         except Exception as error:  # noqa: BLE001  # ninja's handlers know each, and raise what they do not
             return api.on_exception(request, error)
 
+    served.is_direct = True  # type: ignore[attr-defined]
     return served
 
 

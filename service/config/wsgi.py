@@ -3,16 +3,18 @@
 import os
 from typing import Any
 
-from django.core.wsgi import get_wsgi_application
+import django
 
 from service.config.environment import environment
+from service.config.handler import Handler
 from service.front.door import Door
 from service.front.limit import limit
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "service.config.settings")
 env = environment()
+django.setup(set_prefix=False)
 application: Any = Door(
-    get_wsgi_application(),
+    Handler(),
     limit=limit(),
     deadline_s=env.request_deadline_s,
     trusted_proxies=env.trusted_proxies,

@@ -8,24 +8,31 @@ function setup(thread)
   threads = threads + 1
 end
 
+-- One concatenation: wrk.format and its tables cost 25 us of a core that the server wants.
 local function reserve()
   count = count + 1
-  local headers = {
-    ["Authorization"] = tokens[1 + count % #tokens],
-    ["Content-Type"] = "application/json",
-    ["Idempotency-Key"] = run .. "-" .. number .. "-" .. count,
-  }
-  local body = '{"lines":[{"product_id":' .. math.random(first, last) .. ',"quantity":1}]}'
-  return wrk.format("POST", "/api/reservations", headers, body)
+  local product = math.random(first, last)
+  return heads[1 + count % #heads] .. count .. bodies[product - first + 1]
+end
+
+local function head(token)
+  return "POST /api/reservations HTTP/1.1\r\nHost: " .. wrk.headers["Host"] .. "\r\nAuthorization: Bearer " .. token
+    .. "\r\nContent-Type: application/json\r\nIdempotency-Key: " .. run .. "-" .. number .. "-"
+end
+
+local function tail(product)
+  local body = '{"lines":[{"product_id":' .. product .. ',"quantity":1}]}'
+  return "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
 end
 
 function init(arguments)
-  tokens = {}
+  heads, bodies = {}, {}
   run = arguments[2]
   if arguments[1] == "read" then wrk.headers["Authorization"] = "Bearer " .. io.lines(arguments[3])() end
   if arguments[1] ~= "reserve" then return end  -- without request() wrk sends the same bytes, and has more time to
-  for line in io.lines(arguments[3]) do tokens[#tokens + 1] = "Bearer " .. line end
   first, last = tonumber(arguments[4]), tonumber(arguments[5])
+  for line in io.lines(arguments[3]) do heads[#heads + 1] = head(line) end
+  for product = first, last do bodies[#bodies + 1] = tail(product) end
   math.randomseed(tonumber(run) * 100 + number)
   request = reserve
 end
