@@ -7,14 +7,13 @@ there is something to end (docs/adr/0039).
 
 from collections.abc import Iterable
 from typing import Any
+from wsgiref.types import StartResponse
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch, URLPattern, get_resolver
-
-from service.front.refusals import Start
 
 
 class Handler(WSGIHandler):
@@ -27,7 +26,8 @@ class Handler(WSGIHandler):
         super().__init__()
         self._matches = {} if settings.DEBUG else direct_routes()
 
-    def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+    # The stubs promise a response; WSGI asks for its bytes, and a response would send the signal when it is closed.
+    def __call__(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:  # type: ignore[override]
         if environ["PATH_INFO"] not in self._matches:
             return super().__call__(environ, start)
         close_old_connections()
@@ -35,6 +35,8 @@ class Handler(WSGIHandler):
             response = self.get_response(self.request_class(environ))
         finally:
             close_old_connections()
+        # A direct view has no stream to answer with.
+        assert isinstance(response, HttpResponse)
         cookies = [("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values()]
         start(f"{response.status_code} {response.reason_phrase}", [*response.items(), *cookies])
         return [response.content]
