@@ -34,19 +34,19 @@ api.add_router("/reservations", stock)
 api.add_router("/orders", checkout)
 
 
-def direct(view: Callable[[HttpRequest], HttpResponse], method: str = "POST") -> Callable[[HttpRequest], HttpResponse]:
+def direct(view: Callable[..., HttpResponse], method: str = "POST") -> Callable[..., HttpResponse]:
     """Serve a call of the API past ninja's operation, which costs more than it saves (docs/adr/0011).
 
     The same token is needed and errors look the same; the operation stays registered for OpenAPI.
     """
 
     @csrf_exempt
-    def served(request: HttpRequest) -> HttpResponse:
+    def served(request: HttpRequest, **of_path: str) -> HttpResponse:
         try:
             if request.method != method:
                 raise Problem(405, "method_not_allowed", f"Only {method} is allowed here.", headers={"Allow": method})
             request.auth = bearer(request)  # type: ignore[attr-defined]  # as ninja sets it
-            return view(request)
+            return view(request, **of_path)
         except Exception as error:  # noqa: BLE001  # ninja's handlers know each, and raise what they do not
             return api.on_exception(request, error)
 

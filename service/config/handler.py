@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
-from django.urls import ResolverMatch, URLPattern, get_resolver
+from django.urls import ResolverMatch, URLPattern, URLResolver, get_resolver
 
 
 class Handler(WSGIHandler):
@@ -24,15 +24,18 @@ class Handler(WSGIHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._matches = {} if settings.DEBUG else direct_routes()
+        self._routes = Routes([] if settings.DEBUG else get_resolver().url_patterns)
 
     # The stubs promise a response; WSGI asks for its bytes, and a response would send the signal when it is closed.
     def __call__(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:  # type: ignore[override]
-        if environ["PATH_INFO"] not in self._matches:
+        match = self._routes.match(environ["PATH_INFO"])
+        if match is None:
             return super().__call__(environ, start)
         close_old_connections()
         try:
-            response = self.get_response(self.request_class(environ))
+            request = self.request_class(environ)
+            request.resolver_match = match
+            response = self.get_response(request)
         finally:
             close_old_connections()
         # A direct view has no stream to answer with.
@@ -42,19 +45,27 @@ class Handler(WSGIHandler):
         return [response.content]
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
-        match = self._matches.get(request.path_info)
-        if match is None:
-            return super().resolve_request(request)
-        request.resolver_match = match
-        return match
+        return request.resolver_match or super().resolve_request(request)
 
 
-def direct_routes() -> dict[str, ResolverMatch]:
-    """The routes of the URL root whose views are direct, by their path."""
-    resolver = get_resolver()
-    found = {}
-    for pattern in resolver.url_patterns:
-        if isinstance(pattern, URLPattern) and getattr(pattern.callback, "is_direct", False):
-            path = f"/{pattern.pattern}"
-            found[path] = resolver.resolve(path)
-    return found
+class Routes:
+    """The direct routes among these patterns of the URL root."""
+
+    def __init__(self, patterns: Iterable[URLPattern | URLResolver]) -> None:
+        self._made: dict[str, ResolverMatch] = {}
+        self._patterns: list[URLPattern] = []
+        for pattern in patterns:
+            if isinstance(pattern, URLPattern) and getattr(pattern.callback, "is_direct", False):
+                # A path without parameters has one match, which is made here.
+                match = pattern.resolve(str(pattern.pattern))
+                if match is not None and not match.kwargs:
+                    self._made[f"/{pattern.pattern}"] = match
+                else:
+                    self._patterns.append(pattern)
+
+    def match(self, path: str) -> ResolverMatch | None:
+        """What the resolver would find for this path; None where that is no direct route."""
+        made = self._made.get(path)
+        if made is not None:
+            return made
+        return next((found for each in self._patterns if (found := each.resolve(path[1:]))), None)

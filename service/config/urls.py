@@ -10,6 +10,7 @@ from service.config.api import api, direct
 from service.ops import api_docs
 from service.ops.health import healthz, readyz
 from service.ops.outages import server_error
+from service.stock.api import product_availability
 from service.stock.reserve_api import create_reservation
 
 handler500 = server_error
@@ -17,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # The hottest first: they are tried in this order.
     path("api/reservations", direct(create_reservation)),
     path("api/products", direct(product_list, "GET")),
+    path("api/products/<product_id>/availability", direct(product_availability, "GET")),
     path("api/", api.urls),
     path("healthz", healthz),
     path("readyz", readyz),

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, Path, Router, Schema
+from ninja.errors import ValidationError as InvalidRequest
+from pydantic import TypeAdapter, ValidationError
 
 from service.db.replica import committed
 from service.ops import conditional, positions
@@ -23,6 +25,7 @@ MAX_LINES = 100
 MAX_PRODUCTS = 100
 MAX_QUANTITY = 10_000
 MAX_BIGINT = 2**63 - 1
+_PRODUCT_ID = TypeAdapter(Annotated[int, Field(ge=1, le=MAX_BIGINT)])
 
 _OF_ORDER = documented({404: ["not_found"]})
 _OF_STATE = positions.documented_write(
@@ -46,6 +49,16 @@ class AvailabilityOut(Schema):
 )
 def get_availability(request: HttpRequest, product_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)]) -> HttpResponse:
     return conditional.answer(request, reads.availability_of(product_id, positions.asked(request)))
+
+
+def product_availability(request: HttpRequest, product_id: str) -> HttpResponse:
+    """The same, called directly."""
+    try:
+        number = _PRODUCT_ID.validate_python(product_id)
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
+        raise InvalidRequest([{**item, "loc": ("path", "product_id")} for item in errors]) from None
+    return get_availability(request, number)
 
 
 class ProductsIn(Schema):

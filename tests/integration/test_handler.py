@@ -80,7 +80,12 @@ def cart(*products: int) -> bytes:
         ("/api/reservations", "POST", cart(), "422"),
         ("/api/reservations", "POST", cart(2**62), "404"),
         ("/api/reservations/", "POST", cart(1), "404"),
-        ("/api/products/1/availability", "GET", b"", ""),
+        ("/api/products/4611686018427387904/availability", "GET", b"", "404"),
+        ("/api/products/x/availability", "GET", b"", "422"),
+        ("/api/products/\xc3\xa9/availability", "GET", b"", "422"),
+        ("/api/products/1/2/availability", "GET", b"", "404"),
+        ("/api/products//availability", "GET", b"", "404"),
+        ("//api/products", "GET", b"", "404"),
         ("/healthz", "GET", b"", "200"),
     ],
 )
@@ -144,15 +149,45 @@ def test_only_direct_routes_are_spared_the_signals(path: str, signals: int) -> N
     assert len(heard) == signals
 
 
+def test_direct_routes_are_found_as_the_resolver_finds_them() -> None:
+    from django.urls import get_resolver
+
+    from service.config.handler import Routes
+
+    routes = Routes(get_resolver().url_patterns)
+    for path in ("/api/products", "/api/reservations", "/api/products/7/availability"):
+        ours, django = routes.match(path), get_resolver().resolve(path)
+        assert ours is not None
+        assert (ours.func, ours.args, ours.kwargs, ours.route) == (
+            django.func,
+            django.args,
+            django.kwargs,
+            django.route,
+        )
+    for path in ("", "/", "/healthz", "/api/orders", "api/products", "/api/products/"):
+        assert routes.match(path) is None
+
+
 def test_with_debug_every_request_goes_djangos_way(monkeypatch: pytest.MonkeyPatch) -> None:
     from django.conf import settings
 
     from service.config.handler import Handler
 
-    monkeypatch.setattr(settings, "DEBUG", True)
-    assert not Handler()._matches
-    monkeypatch.setattr(settings, "DEBUG", False)
-    assert set(Handler()._matches) == {"/api/products", "/api/reservations"}
+    for is_debug in (True, False):
+        monkeypatch.setattr(settings, "DEBUG", is_debug)
+        assert (Handler()._routes.match("/api/products") is None) is is_debug
+
+
+def test_the_diagnosis_knows_the_routes_of_the_scenario() -> None:
+    """Else its split has nothing to say of a request: the routes are the labels of the service's metrics."""
+    from django.urls import get_resolver
+
+    from tuning.diagnose.split import KIT_ROUTES
+    from tuning.load.scenario import REQUEST_NAMES
+
+    paths = ("/api/auth/token", "/api/products", "/api/products/1/availability", "/api/reservations")
+    found = [get_resolver().resolve(path).route for path in paths]
+    assert [KIT_ROUTES[name] for name in REQUEST_NAMES] == found
 
 
 def test_a_connection_that_failed_is_replaced_before_the_request(shop: Shop) -> None:

@@ -24,11 +24,11 @@ DATABASE = "database"
 LOCKED = "lock wait"
 CACHE = "cache"
 OTHER = "other"
-# Of the kit's own scenario (tuning/load/scenario.py), whose names are the report's and no paths.
-_KIT_ROUTES = {
+# Of the kit's own scenario (tuning/load/scenario.py), whose names are the report's; routes as the metrics name them.
+KIT_ROUTES = {
     "01_jwt_auth": "api/auth/token",
     "02_product_list": "api/products",
-    "03_stock_availability": "api/products/<int:product_id>/availability",
+    "03_stock_availability": "api/products/<product_id>/availability",
     "04_stock_reserve": "api/reservations",
 }
 _PARAMETER = re.compile(r"<[^>]+>")
@@ -85,7 +85,7 @@ def held_s(run: Run) -> float:
 def route_of(request: Request, routes: tuple[Route, ...]) -> Route | None:
     """The service's route that a load's name means, by its path or by the kit's scenario."""
     method, _, path = request.name.rpartition(" ")
-    wanted = _KIT_ROUTES.get(path)
+    wanted = KIT_ROUTES.get(path)
     path = path.partition("?")[0].strip("/")
     for each in routes:
         if method and each.method != method:
