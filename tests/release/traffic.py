@@ -13,6 +13,8 @@ from tests.client import Client
 CLIENTS = 4
 # Each client begins a request so often: 4 clients make 80 requests a second, which two cores have time for.
 INTERVAL_S = 0.05
+# A login takes 25 ms of a processor, and on a busy machine half a second.
+LOGINS_S = 30.0
 
 
 @dataclass(slots=True)
@@ -29,14 +31,15 @@ class Seen:
 
 @contextmanager
 def traffic(url: str, products: list[int]) -> Iterator[Seen]:
-    """List, look, reserve, pay and give back, until the block is left."""
-    seen, stop = Seen(), threading.Event()
+    """List, look, reserve, pay and give back, from when all have logged in until the block is left."""
+    seen, stop, ready = Seen(), threading.Event(), threading.Barrier(CLIENTS + 1)
     threads = [
-        threading.Thread(target=_customer, args=(url, number, products, seen, stop)) for number in range(CLIENTS)
+        threading.Thread(target=_customer, args=(url, number, products, seen, stop, ready)) for number in range(CLIENTS)
     ]
     for thread in threads:
         thread.start()
     try:
+        ready.wait(LOGINS_S)
         yield seen
     finally:
         stop.set()
@@ -44,9 +47,12 @@ def traffic(url: str, products: list[int]) -> Iterator[Seen]:
             thread.join()
 
 
-def _customer(url: str, number: int, products: list[int], seen: Seen, stop: threading.Event) -> None:
+def _customer(
+    url: str, number: int, products: list[int], seen: Seen, stop: threading.Event, ready: threading.Barrier
+) -> None:
     with Client(url) as client:
         assert client.log_in(f"user{number + 1}").status == 200
+        ready.wait(LOGINS_S)
         turn, order, begins = number, "", time.monotonic()
         while not stop.wait(max(0.0, begins - time.monotonic())):
             begins = max(begins + INTERVAL_S, time.monotonic() - INTERVAL_S)
