@@ -37,7 +37,7 @@ PROOF = {
          "hammer.hold_of_one_product_is_two_inserts_and_one_update"],
     18: ["strategies.locked_row_is_busy_at_lock_timeout_and_nothing_is_written",
          "reserve_stock.acceptance_is_busy_at_lock_timeout_and_writes_nothing"],
-    19: ["strategies.sold_out_is_told_in_5_ms_while_the_row_is_locked",
+    19: ["strategies.sold_out_is_told_at_once_while_the_row_is_locked",
          "reserve_stock.refusal_answers_while_the_row_is_locked"],
     20: ["lifecycle.stock_feed_applies_each_key_once", "lifecycle.adjustment_needs_the_version_that_was_counted"],
     21: ["order_rules.availability_of_a_hundred_products_is_one_statement_clamped_for_each_location",

@@ -175,17 +175,23 @@ def test_fifty_calls_under_a_limit_of_two_give_two_units(shop: Shop, name: str) 
 
 
 @pytest.mark.parametrize("name", REFUSES_WITHOUT_A_LOCK)
-def test_sold_out_is_told_in_5_ms_while_the_row_is_locked(stack: Stack, shop: Shop, name: str) -> None:
+def test_sold_out_is_told_at_once_while_the_row_is_locked(stack: Stack, shop: Shop, name: str) -> None:
     product, buy = product_for(shop, name, 1), through(name)
     assert buy({product: 1})[0] == "reserved"
-    took = []
-    with locked(stack, product):
+
+    def quickest() -> float:
+        """Of 20, in seconds: the others tell how busy this machine is."""
+        took = []
         for _ in range(20):
             started = time.perf_counter()
             assert buy({product: 1})[0] == "insufficient"
             took.append(time.perf_counter() - started)
-    # The quickest: the others tell how busy this machine is.
-    assert min(took) < 0.005
+        return min(took)
+
+    free = quickest()
+    with locked(stack, product):
+        # 5 ms, or what the same refusal takes here with nobody holding the row: a busy machine takes longer for both.
+        assert quickest() < max(0.005, 2 * free)
 
 
 def test_locked_row_is_busy_at_lock_timeout_and_nothing_is_written(stack: Stack, shop: Shop) -> None:
