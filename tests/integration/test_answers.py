@@ -227,8 +227,7 @@ def test_stale_answer_is_served_while_one_computes_the_next(cache_server: CacheS
         for answers in (one, other):
             began = time.monotonic()
             assert answers.get("k", "t", life, lambda least: entry(3)) == entry(1)
-            # Whoever waited for the next would wait for 5 s.
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 0.1
         may_end.set()
         assert first.result() == entry(2)
     assert other.get("k", "t", life, lambda least: entry(3)) == entry(2)
