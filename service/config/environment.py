@@ -146,7 +146,7 @@ class Environment(BaseSettings):
     # One each second: many buyers share the address of an office or of a mobile network.
     logins_per_address: int = Field(default=300, ge=0, le=1_000_000)
     """Tries in one window; 0 is no limit."""
-    # At 22 ms a hash on two cores, the last of them waits about 3 s.
+    # At 20 ms a hash on two cores, the last of them waits about 3 s.
     login_queue: int = Field(default=256, ge=1, le=10_000)
     """Logins of one gevent worker that may wait for a hash; more are refused with 503."""
     trusted_proxies: str = ""

@@ -243,7 +243,7 @@ def test_new_password_ends_the_sessions_and_a_renewed_hash_does_not(
     sessions.begin(user.id)
     assert authenticate(user.name, "first-password") is not None
     (renewed,) = user.one("SELECT password FROM account_user WHERE id = %s", user.id)
-    assert renewed.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    assert renewed.startswith("argon2$argon2id$v=19$m=7168,t=5,p=1$")
     assert user.living() == 1
     direct.execute("GRANT UPDATE ON account_user TO hotrow_lab")
     try:

@@ -24,7 +24,7 @@ from tuning.diagnose.run import Run
 NEEDS = ("service", "web")
 
 _LOGIN = re.compile(r"log[-_]?in|sign[-_]?in|auth/token$|session", re.IGNORECASE)
-# Four times what argon2id takes at OWASP's cost (22 ms, ADR 22 and `hotrow bench logins`), a third of Django's PBKDF2.
+# Five times what argon2id takes at OWASP's cost (18 ms, `hotrow bench logins`), a third of Django's PBKDF2.
 LONG_S = 0.1
 # Most logins of a burst wait for others' hashes; the fastest tell what one hash takes.
 NEARLY_ALL = 0.98
