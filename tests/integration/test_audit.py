@@ -1,5 +1,7 @@
 """The audit finds what is wrong and nothing else: none, a fault, found, mended, none."""
 
+import contextlib
+import threading
 import uuid
 
 import psycopg
@@ -85,3 +87,20 @@ def test_audit_compares_with_what_clients_were_told(stack: Stack, shop: Shop) ->
         "reservations_were_asked_for",
         "reservations_were_asked_for",
     ]
+
+
+def test_audit_waits_for_a_place_where_even_reserved_ones_are_taken(stack: Stack) -> None:
+    """The control has no patience."""
+    with contextlib.ExitStack() as held:
+        with pytest.raises(psycopg.OperationalError, match="too many clients already"):
+            while True:
+                held.enter_context(psycopg.connect(stack.superuser))
+        with pytest.raises(psycopg.OperationalError, match="too many clients already"):
+            audit(stack.superuser, {}, {})
+        releasing = threading.Timer(0.5, held.close)
+        releasing.start()
+        try:
+            done = audit(stack.superuser, {}, {}, patience_s=20)
+        finally:
+            releasing.join()
+    assert done.acknowledged == 0

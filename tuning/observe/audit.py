@@ -1,6 +1,7 @@
 """Check that no unit was oversold or lost: the database with itself, and with what clients were told."""
 
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import LiteralString, cast
@@ -14,6 +15,10 @@ INVARIANTS: dict[str, LiteralString] = {
     for name, statement in re.findall(r"^-- invariant: (\w+)\n(.*?);$", _FILE.read_text(), re.MULTILINE | re.DOTALL)
 }
 
+# Too short to be felt, and long enough for a slot to come free.
+_RETRY_S = 0.05
+# PostgreSQL's words where there is no place for a session to be refused in: on a start there is no SQLSTATE to read.
+_NO_PLACE = "too many clients already"
 _RESERVATIONS = """
     SELECT r.idempotency_key, s.product_id, sum(r.quantity)::bigint
       FROM stock_reservation AS r JOIN product_stock AS s ON s.id = r.product_stock_id
@@ -69,15 +74,25 @@ def repair(conninfo: str) -> list[int]:
         return [row[0] for row in connection.execute("SELECT repair_stock_v1()")]
 
 
-def audit(conninfo: str, acknowledged: dict[str, tuple[int, int]], unanswered: dict[str, tuple[int, int]]) -> Audit:
+def audit(
+    conninfo: str,
+    acknowledged: dict[str, tuple[int, int]],
+    unanswered: dict[str, tuple[int, int]],
+    patience_s: float = 0.0,
+) -> Audit:
     """Check every invariant in one snapshot.
 
     Args:
         conninfo: A connection that may read the stock tables.
         acknowledged: Key to product id and quantity of each reservation that a client was told of.
         unanswered: The same of those whose answer never came: they may stand or not.
+        patience_s: For so long a place is waited for where sessions that are refused themselves have even those that
+            are reserved.
+
+    Raises:
+        psycopg.Error: The database does not answer, has no place in time, or has no stock tables.
     """
-    with _snapshot(conninfo) as connection:
+    with _snapshot(conninfo, patience_s) as connection:
         violations = [
             Violation(name, row[0]) for name, statement in INVARIANTS.items() for row in connection.execute(statement)
         ]
@@ -97,8 +112,16 @@ def audit(conninfo: str, acknowledged: dict[str, tuple[int, int]], unanswered: d
     )
 
 
-def _snapshot(conninfo: str) -> psycopg.Connection:
-    connection = psycopg.connect(conninfo)
+def _snapshot(conninfo: str, patience_s: float = 0.0) -> psycopg.Connection:
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            connection = psycopg.connect(conninfo)
+            break
+        except psycopg.OperationalError as error:
+            if _NO_PLACE not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(_RETRY_S)
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     return connection
