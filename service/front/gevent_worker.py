@@ -13,6 +13,7 @@ from service.config.environment import environment
 from service.front.counts import counts
 from service.front.drain import Draining
 from service.front.guard import Guard
+from service.front.inbox import Inbox
 from service.front.joined import Joined
 from service.front.limit import limit
 from service.front.turns import TURNS, Turns
@@ -30,6 +31,7 @@ class GeventWorker(Draining, ggevent.GeventWorker):  # type: ignore[misc]  # gun
     drain_s = environment().drain_s
     each_turn = TURNS
     _turns: Turns | None = None
+    _inbox: Inbox | None = None
 
     def server_class(self, listener: Any, *, spawn: Any, **rest: Any) -> StreamServer:
         """Make the server of one listener; gunicorn's own takes one connection in each turn of the hub."""
@@ -43,10 +45,11 @@ class GeventWorker(Draining, ggevent.GeventWorker):  # type: ignore[misc]  # gun
         return server
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        # One for the worker's hub, which is there from its first connection on.
+        # Each one for the worker's hub, which is there from its first connection on.
         self._turns = self._turns or Turns(self.each_turn)
+        self._inbox = self._inbox or Inbox(limit())
         if environment().max_in_flight and not isinstance(client, ssl.SSLSocket):
-            client = Guard(client, limit(), self._turns, self.cfg.keepalive / 2)
+            client = Guard(client, limit(), self._turns, self._inbox, self.cfg.keepalive / 2)
         super().handle(listener, client, addr)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:

@@ -125,12 +125,14 @@ os.environ |= {'HOTROW_SECRET_KEY': 'x', 'HOTROW_JWT_KEYS': 'k:' + 'x' * 32, 'HO
 from gevent import socket
 from service.front.counts import counts
 from service.front.guard import Guard
+from service.front.inbox import GATHER_S, Inbox
 from service.front.limit import Limit
 from service.front.turns import Turns
 GET = b'GET /api HTTP/1.1\\r\\n\\r\\n'
 def pair(most=1):
     here, there = socket.socketpair()
-    return Guard(there, Limit(most), Turns(8), 2.0), here
+    limit = Limit(most)
+    return Guard(there, limit, Turns(8), Inbox(limit), 2.0), here
 """
 
 
@@ -196,3 +198,159 @@ print(head, guard.recv(8192), b'Connection: close' in client.recv(8192))
         "b'HTTP/1.1 503' True 1",
         "b'HEAD' b'' True",
     ]
+
+
+FULL = (
+    GUARD
+    + """
+import gevent
+from service.front import refusals
+said_by = []
+written = refusals.OVERLOAD.written
+refusals.OVERLOAD.written = lambda **how: said_by.append(gevent.getcurrent() is gevent.get_hub()) or written(**how)
+counts.inside = 1
+def status(client):
+    with gevent.Timeout(5):
+        return client.recv(8192)[9:12]
+"""
+)
+
+
+def test_hub_refuses_and_the_clients_greenlet_sleeps_on() -> None:
+    """The control is the first, which had come before its greenlet looked."""
+    code = (
+        FULL
+        + """
+guard, client = pair()
+client.sendall(GET)
+served = gevent.spawn(guard.recv, 8192)
+answers = [status(client)]
+for _ in range(3):
+    client.sendall(GET)
+    answers.append(status(client))
+print(set(answers), said_by, counts.shed, served.dead)
+counts.inside = 0
+client.sendall(GET)
+print(served.get(timeout=5) == GET, counts.shed)
+"""
+    )
+    assert run(code).splitlines() == ["{b'503'} [False, True, True, True] 4 False", "True 4"]
+
+
+def test_request_that_comes_while_nobody_listens_is_found_afterwards() -> None:
+    """The kernel tells of it once: while the one before is answered."""
+    code = (
+        FULL
+        + """
+guard, client = pair()
+counts.inside = 0
+client.sendall(GET)
+first = guard.recv(8192) == GET
+client.sendall(GET)
+gevent.sleep(0.05)
+guard.ended()
+with gevent.Timeout(5):
+    second = guard.recv(8192) == GET
+guard.ended()
+client.sendall(GET)
+gevent.sleep(0.05)
+counts.inside = 1
+guard.ended()
+served = gevent.spawn(guard.recv, 8192)
+print(first, second, status(client), said_by)
+"""
+    )
+    assert run(code) == "True True b'503' [False]"
+
+
+def test_client_that_hangs_up_in_a_full_worker_is_told_of() -> None:
+    """Half closed it is answered first; the control is one that stays."""
+    code = (
+        FULL
+        + """
+stays, half, gone = pair(), pair(), pair()
+served = [gevent.spawn(each[0].recv, 8192) for each in (stays, half, gone)]
+gevent.sleep(0.05)
+stays[1].sendall(GET)
+half[1].sendall(GET)
+half[1].shutdown(socket.SHUT_WR)
+gone[1].close()
+print(status(stays[1]), status(half[1]))
+gevent.joinall(served[1:], timeout=5)
+print([each.dead and each.value for each in served])
+"""
+    )
+    assert run(code).splitlines() == ["b'503' b'503'", "[False, b'', b'']"]
+
+
+def test_client_that_asks_and_never_reads_is_given_up() -> None:
+    """The control reads."""
+    code = (
+        FULL
+        + """
+def asks(most, reads):
+    guard, client = pair()
+    guard.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    served = gevent.spawn(guard.recv, 8192)
+    for number in range(most):
+        if served.dead:
+            break
+        client.sendall(GET)
+        # One at a time, or they would be let in as more than one.
+        gevent.sleep(2 * GATHER_S)
+        if reads:
+            status(client)
+    gevent.sleep(0.05)
+    return served.dead and served.value
+print(asks(100, False), asks(100, True))
+"""
+    )
+    assert run(code) == "b'' False"
+
+
+def test_guard_that_is_closed_twice_takes_nobody_elses_place() -> None:
+    """The number of its socket is the next client's by then; the control says that it is."""
+    code = (
+        FULL
+        + """
+limit = Limit(1)
+inbox = Inbox(limit)
+def guarded(there):
+    return Guard(there, limit, Turns(8), inbox, 2.0)
+here, there = socket.socketpair()
+first, number = guarded(there), there.fileno()
+spare_here, spare = socket.socketpair()
+first.close()
+os.dup2(spare.detach(), number)
+second = guarded(socket.socket(fileno=number))
+first.close()
+served = gevent.spawn(second.recv, 8192)
+gevent.sleep(0.05)
+spare_here.sendall(GET)
+print(second.fileno() == number, status(spare_here), said_by)
+"""
+    )
+    assert run(code) == "True b'503' [True]"
+
+
+def test_what_comes_to_a_full_worker_gathers_until_there_is_room() -> None:
+    """The control is the first request, which came before the worker had looked and found itself full."""
+    code = (
+        FULL
+        + """
+from service.front import inbox
+inbox.GATHER_S = 60
+guard, client = pair()
+served = gevent.spawn(guard.recv, 8192)
+gevent.sleep(0.05)
+client.sendall(GET)
+first = status(client)
+client.sendall(GET)
+gevent.sleep(0.1)
+waits = not served.dead and counts.shed
+counts.inside = 0
+guard._inbox.has_room()
+print(first, waits, served.get(timeout=5) == GET)
+"""
+    )
+    assert run(code) == "b'503' 1 True"
