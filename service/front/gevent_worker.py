@@ -45,10 +45,10 @@ class GeventWorker(Draining, ggevent.GeventWorker):  # type: ignore[misc]  # gun
         return server
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        # Each one for the worker's hub, which is there from its first connection on.
+        # One of each for the worker's hub, which is there from its first connection on.
         self._turns = self._turns or Turns(self.each_turn)
-        self._inbox = self._inbox or Inbox(limit())
         if environment().max_in_flight and not isinstance(client, ssl.SSLSocket):
+            self._inbox = self._inbox or Inbox(limit())
             client = Guard(client, limit(), self._turns, self._inbox, self.cfg.keepalive / 2)
         super().handle(listener, client, addr)
 

@@ -44,7 +44,6 @@ class Inbox:
         self._next = loop.timer(GATHER_S)
         self._watcher = loop.io(self._epoll.fileno(), _READ)
         self._watcher.start(self._look)
-        self._gathers = False
 
     def add(self, number: int, called: Called) -> None:
         """Call this in the hub when something has come on a socket; with True when its client hung up."""
@@ -58,8 +57,7 @@ class Inbox:
 
     def has_room(self) -> None:
         """A request has ended: whoever waits may be let in, so look at once."""
-        if self._gathers:
-            self._gathers = False
+        if not self._watcher.active:
             self._next.stop()
             self._watcher.start(self._look)
 
@@ -69,10 +67,8 @@ class Inbox:
             called = self._clients.get(number)
             if called is not None:
                 called(bool(events & _ENDS))
-        if not self._limit.is_full():
-            self.has_room()
-        else:
-            if not self._gathers:
-                self._gathers = True
-                self._watcher.stop()
+        if self._limit.is_full():
+            self._watcher.stop()
             self._next.start(self._look)
+        else:
+            self.has_room()
