@@ -44,6 +44,7 @@ class Inbox:
         self._next = loop.timer(GATHER_S)
         self._watcher = loop.io(self._epoll.fileno(), _READ)
         self._watcher.start(self._look)
+        self._gathers = False
 
     def add(self, number: int, called: Called) -> None:
         """Call this in the hub when something has come on a socket; with True when its client hung up."""
@@ -57,7 +58,8 @@ class Inbox:
 
     def has_room(self) -> None:
         """A request has ended: whoever waits may be let in, so look at once."""
-        if not self._watcher.active:
+        if self._gathers:
+            self._gathers = False
             self._next.stop()
             self._watcher.start(self._look)
 
@@ -68,6 +70,7 @@ class Inbox:
             if called is not None:
                 called(bool(events & _ENDS))
         if self._limit.is_full():
+            self._gathers = True
             self._watcher.stop()
             self._next.start(self._look)
         else:
