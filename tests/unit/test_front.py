@@ -43,10 +43,16 @@ class Application:
         return [b""]
 
 
-@pytest.fixture
-def application() -> Iterator[Application]:
-    yield Application()
+@pytest.fixture(autouse=True)
+def no_deadline_left() -> Iterator[None]:
+    """The door leaves the deadline to the next request; here the next may be another test."""
+    yield
     deadline.end()
+
+
+@pytest.fixture
+def application() -> Application:
+    return Application()
 
 
 def door(application: Application, most: int = 0, deadline_s: float = 10, trusted: str = "") -> Door:
