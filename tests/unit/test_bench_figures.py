@@ -81,7 +81,7 @@ def test_protocol_is_what_the_path_carries(path: str, pgbouncer: str, expected: 
 
 
 def test_every_strategy_has_its_script() -> None:
-    for name in ("pessimistic", "optimistic", "conditional", "function", "batched", "neveroversell"):
+    for name in ("pessimistic", "optimistic", "conditional", "function", "batched", "neveroversell", "commit_alone"):
         assert (pgbench.SCRIPTS / f"{name}.sql").is_file()
 
 

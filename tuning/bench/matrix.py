@@ -8,7 +8,9 @@ from itertools import product
 SINGLE = ("pessimistic", "optimistic", "conditional", "function", "buckets", "units", "neveroversell")
 # The function as `function` calls it, but with the row locked until its commit is on disk (ADR 18).
 HELD = "one_transaction"
-STRATEGIES = (*SINGLE, HELD, "batched")
+# A call that commits and reserves nothing: what no single call can exceed, however little it did.
+NOTHING = "commit_alone"
+STRATEGIES = (*SINGLE, HELD, NOTHING, "batched")
 PATHS = ("direct", "pgbouncer")
 SCOPES = ("hot", "spread")
 # Modes of one product: they would need a thousand products converted, and relieve what is not hot.
@@ -47,7 +49,7 @@ def full() -> list[Case]:
     rows = [Case(strategy, clients) for strategy in SINGLE for clients in CLIENTS]
     rows += [Case("batched", clients, size) for size, several in BATCHES.items() for clients in several]
     rows += [Case(name, MANY, path="pgbouncer") for name in SINGLE if name not in ("optimistic", "conditional")]
-    rows += [Case(HELD, MANY, path=path) for path in PATHS]
+    rows += [Case(name, MANY, path=path) for name in (HELD, NOTHING) for path in PATHS]
     rows += [Case("batched", MANY, 200, path="pgbouncer")]
     rows += [Case(name, clients, scope="spread") for name in ("pessimistic", "function") for clients in (FEW, MANY)]
     rows += [Case("neveroversell", MANY, scope="spread"), Case("batched", FEW, 200, scope="spread")]
@@ -70,7 +72,7 @@ def exact(clients: Sequence[int], batches: Sequence[int], paths: Sequence[str], 
     for number, path, scope in product(clients or (FEW,), paths or ("direct",), scopes or ("hot",)):
         found += [
             Case(strategy, number, path=path, scope=scope)
-            for strategy in (*SINGLE, HELD)
+            for strategy in (*SINGLE, HELD, NOTHING)
             if scope == "hot" or strategy not in HOT_ONLY
         ]
         found += [Case("batched", number, size, path=path, scope=scope) for size in batches or (DEFAULT_BATCH,)]

@@ -7,7 +7,7 @@ import psycopg
 
 from tuning.bench import inputs, pgbench
 from tuning.bench.inputs import Supply
-from tuning.bench.matrix import Case
+from tuning.bench.matrix import NOTHING, Case
 from tuning.bench.pgbench import Load, Outcome
 from tuning.bench.rig import Rig, one
 from tuning.bench.shop import Range, Shop, units_of_rows
@@ -23,7 +23,7 @@ _STATISTICS_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement. ``count`` is the reservations in the database, or the refusals of a sold-out product."""
+    """One measurement. ``count`` is the reservations in the database, or the calls that are to make none."""
 
     count: int
     seconds: float
@@ -76,7 +76,7 @@ class Meter:
         if case.refused and made:
             self._rig.notes.append(f"{case.title}: {made} reservations of a product that is sold out")
         return Sample(
-            count=outcome.transactions if case.refused else made,
+            count=outcome.transactions if case.refused or case.strategy == NOTHING else made,
             seconds=outcome.seconds,
             transactions=outcome.transactions,
             errors=outcome.errors,

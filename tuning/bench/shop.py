@@ -24,6 +24,16 @@ _SCHEMA = """
         ALTER p SET STORAGE EXTERNAL, ALTER q SET STORAGE EXTERNAL;
     CREATE SEQUENCE bench.inp_seq;
     CREATE FUNCTION bench.order_id() RETURNS uuid LANGUAGE sql VOLATILE AS 'SELECT {order_id}()';
+    -- reserve_and_commit_v1 without its reservation: the arguments, both commits, the flush and the answer.
+    CREATE PROCEDURE bench.commit_alone(
+        order_id uuid, user_id bigint, key text, product_ids bigint[], quantities integer[], ttl_s integer,
+        INOUT outcome text DEFAULT NULL, INOUT log_position bigint DEFAULT NULL)
+    LANGUAGE plpgsql AS $$
+    BEGIN
+        outcome := set_config('synchronous_commit', 'off', true);
+        COMMIT;
+        log_position := pg_wal_lsn_diff(pg_logical_emit_message(true, 'hotrow', ''), '0/0')::bigint;
+    END $$;
     GRANT USAGE ON SCHEMA bench TO {role};
     GRANT ALL ON ALL TABLES IN SCHEMA bench TO {role};
     GRANT ALL ON ALL SEQUENCES IN SCHEMA bench TO {role}"""
