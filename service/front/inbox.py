@@ -41,7 +41,8 @@ class Inbox:
         self._epoll = _epoll()
         self._clients: dict[int, Called] = {}
         loop = get_hub().loop
-        self._next = loop.timer(GATHER_S)
+        # Repeated: libev starts one that has ended with what was left of it, which is nothing.
+        self._next = loop.timer(GATHER_S, GATHER_S)
         self._watcher = loop.io(self._epoll.fileno(), _READ)
         self._watcher.start(self._look)
         self._gathers = False
@@ -63,6 +64,12 @@ class Inbox:
             self._next.stop()
             self._watcher.start(self._look)
 
+    def _gather(self) -> None:
+        if not self._gathers:
+            self._gathers = True
+            self._watcher.stop()
+            self._next.again(self._look)
+
     def _look(self) -> None:
         """Runs in the hub."""
         for number, events in self._epoll.poll(0, _MOST):
@@ -70,8 +77,6 @@ class Inbox:
             if called is not None:
                 called(bool(events & _ENDS))
         if self._limit.is_full():
-            self._gathers = True
-            self._watcher.stop()
-            self._next.start(self._look)
+            self._gather()
         else:
             self.has_room()

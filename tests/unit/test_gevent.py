@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 
 def run(code: str) -> str:
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=60)
@@ -354,3 +356,25 @@ print(first, waits, served.get(timeout=5) == GET)
 """
     )
     assert run(code) == "b'503' 1 True"
+
+
+@pytest.mark.parametrize(("gather_s", "is_calm"), [("inbox.GATHER_S", True), ("1e-6", False)])
+def test_full_worker_that_waits_looks_once_for_each_gathering(gather_s: str, is_calm: bool) -> None:
+    """The control is a timer that fires at once: the hub would look thousands of times, at the processor's cost."""
+    code = (
+        FULL
+        + f"""
+from service.front import inbox
+inbox.GATHER_S = {gather_s}
+looks = []
+look = inbox.Inbox._look
+inbox.Inbox._look = lambda self: (looks.append(1), look(self))
+guard, client = pair()
+served = gevent.spawn(guard.recv, 8192)
+gevent.sleep(0.01)
+client.sendall(GET)
+gevent.sleep(0.2)
+print(0 < len(looks) <= 60)
+"""
+    )
+    assert run(code) == str(is_calm)
