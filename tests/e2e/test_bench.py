@@ -14,7 +14,8 @@ from tests.e2e.processes import Finished, Hotrow, alive
 
 pytest_plugins = ["tests.e2e.instances"]
 
-SMALL = ("--only", "function", "--only", "batched", "--clients", "2", "--batch", "20", "--rounds", "1")
+SINGLE = ("--only", "function", "--only", "commit_alone")
+SMALL = (*SINGLE, "--only", "batched", "--clients", "2", "--batch", "20", "--rounds", "1")
 TIMEOUT_S = 90
 PARTS = {"machine", "settings", "rows", "ratios", "refusal", "growth", "sustained", "profile", "overlap", "audit"}
 
@@ -45,7 +46,7 @@ def test_bench_sql_has_every_part(measured: Measured) -> None:
 
 def test_bench_sql_counts_reservations(measured: Measured) -> None:
     rows = {(row["strategy"], row["batch"]): row for row in measured.document["rows"]}
-    assert set(rows) == {("function", 0), ("batched", 20)}
+    assert set(rows) == {("function", 0), ("commit_alone", 0), ("batched", 20)}
     for row in rows.values():
         assert row["reservations_per_s"]["min"] > 0
         assert (row["errors"], row["deadlocks"], row["not_reserved"]) == (0, 0, 0)

@@ -24,7 +24,7 @@ _SCHEMA = """
         ALTER p SET STORAGE EXTERNAL, ALTER q SET STORAGE EXTERNAL;
     CREATE SEQUENCE bench.inp_seq;
     CREATE FUNCTION bench.order_id() RETURNS uuid LANGUAGE sql VOLATILE AS 'SELECT {order_id}()';
-    -- reserve_and_commit_v1 without its reservation: the arguments, both commits, the flush and the answer.
+    -- reserve_and_commit_v1 without its reservation, so that its first commit has nothing to write.
     CREATE PROCEDURE bench.commit_alone(
         order_id uuid, user_id bigint, key text, product_ids bigint[], quantities integer[], ttl_s integer,
         INOUT outcome text DEFAULT NULL, INOUT log_position bigint DEFAULT NULL)
